@@ -1,0 +1,59 @@
+# Two commands: `make lab` to learn, `make test` to be sure. Both set up what they need.
+
+# The first Python from 3.11 to 3.13; name another with `make PYTHON=… lab`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+UV := 0.13.9
+
+# In every process below: no log lines of TensorFlow's in outputs, the same floats on more processors, the CPU.
+export TF_CPP_MIN_LOG_LEVEL = 3
+export TF_ENABLE_ONEDNN_OPTS = 0
+export CUDA_VISIBLE_DEVICES = -1
+# Byte-code makes TensorFlow start three times as fast; some environments switch it off.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: lab test refresh lint format bench lock clean help
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token)
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+
+test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
+	$(BIN)/python -m pytest
+
+refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
+	$(BIN)/python -m tests.refresh_notebooks $(NB)
+
+lint: $(READY)   ## check style, in helpers, tests and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## how fast a slider move is, against interact + plt.subplots
+	$(BIN)/python -m tests.bench_sliders
+
+lock: $(READY)   ## pin every dependency again, with hashes, for all platforms
+	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
+
+clean:           ## remove the environment
+	rm -rf .venv
+
+# `ready` is written last: an install that was interrupted starts again from nothing.
+# uv is three times as fast as pip; where it finds no index (a mirror that only pip is told of), pip does it.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 found. Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version): about a minute, once."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV) \
+	  && UV_COMPILE_BYTECODE=1 VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

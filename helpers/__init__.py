@@ -1,0 +1,32 @@
+"""Helpers of *Masks You Can See*: they draw, poke and check; what is taught is in the notebooks.
+
+Importing this package does not import TensorFlow. It does prepare for it: when TensorFlow is
+imported later in the same process it stays quiet, computes the same floats on more kinds of
+processor, and Keras uses it as its backend. Import `helpers` first, therefore.
+"""
+
+import os
+
+for _name, _value in {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # no log lines in the notebooks' outputs
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # the same sums in the same order
+    "KERAS_BACKEND": "tensorflow",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+from helpers.exercises import check  # noqa: E402
+from helpers.heatmaps import plot_mask, plot_masks, plot_weights  # noqa: E402
+from helpers.panels import Mask, Weights  # noqa: E402
+from helpers.predict import predict_mask  # noqa: E402
+from helpers.sliders import explore  # noqa: E402
+
+__all__ = [
+    "Mask",
+    "Weights",
+    "check",
+    "explore",
+    "plot_mask",
+    "plot_masks",
+    "plot_weights",
+    "predict_mask",
+]

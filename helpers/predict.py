@@ -1,0 +1,134 @@
+"""Predict before you look: a grid of cells to click, and a verdict.
+
+Introduced in notebook 00.
+"""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import Any
+
+from helpers.heatmaps import Heatmaps
+from helpers.panels import INKS, KEEP, MASKED, ON_KEEP, ON_MASKED, blank_panel, mask_array
+
+import ipywidgets as widgets
+import numpy as np
+
+MOST_CELLS = 144
+ASK = "Click the cells you expect to be masked, then press Check."
+
+
+def predict_mask(answer: Any, *, tokens: Any = None, axes: Any = None) -> Prediction:
+    """Ask the reader to click the cells that `answer` masks.
+
+    Args:
+        answer: The right mask, `(T,)`, `(B, T)` or `(T, S)`, True = keep; as for `plot_mask`.
+        tokens, axes: As for `plot_mask`: tokens on the columns, or one in each cell.
+
+    Returns:
+        A `Prediction`; put it last in a cell and it shows itself.
+
+    Raises:
+        ValueError: if the mask is not valid, has more than 144 cells, or the tokens do not fit.
+
+    Example:
+    >>> predict_mask([[1, 1, 0]], tokens=["how", "are", ""])
+    """
+    return Prediction(answer, tokens, axes)
+
+
+class Prediction(widgets.VBox):
+    """What `predict_mask` returns.
+
+    Attributes:
+        cells: The buttons, row by row.
+        check: The *Check* button.
+        verdict: What the last *Check* said, or `""`.
+    """
+
+    def __init__(self, answer, tokens, axes):
+        self._answer = np.squeeze(mask_array(answer))
+        self._answer = np.atleast_2d(self._answer)
+        if self._answer.ndim > 2 or self._answer.size > MOST_CELLS:
+            raise ValueError(
+                f"A prediction has rows and columns and at most {MOST_CELLS} cells; "
+                f"the mask has shape {np.shape(answer)}."
+            )
+        self._panel = blank_panel(np.shape(answer), tokens, axes, "Which steps are masked?")
+        self._masked = np.zeros(self._answer.shape, bool)
+        self.verdict = ""
+        self.cells = [self._cell(i) for i in range(self._answer.size)]
+        self.check = widgets.Button(description="Check", button_style="primary")
+        self.check.on_click(self._judge)
+        self._words = widgets.HTML(f'<p role="status">{ASK}</p>')
+        super().__init__([self._grid(), self.check, self._words])
+
+    def _cell(self, index: int) -> widgets.Button:
+        cell = widgets.Button(layout=widgets.Layout(width="auto", margin="1px"))
+        cell.on_click(lambda _: self._toggle(index))
+        self._paint(cell, index)
+        return cell
+
+    def _toggle(self, index: int) -> None:
+        self._masked.flat[index] ^= True
+        self._paint(self.cells[index], index)
+
+    def _paint(self, cell: widgets.Button, index: int, mark: str = "") -> None:
+        masked = bool(self._masked.flat[index])
+        row, column = divmod(index, self._answer.shape[1])
+        panel = self._panel
+        cell.description = f"{mark} {panel.texts[index]}".strip() or "·"
+        cell.style.button_color = MASKED if masked else KEEP
+        cell.style.text_color = INKS[ON_MASKED if masked else ON_KEEP]
+        cell.style.text_decoration = "line-through" if masked else ""
+        where = [f"{n} {labels[i]}" for n, labels, i in self._places(row, column) if n]
+        cell.tooltip = f"{', '.join(where)}: you say {'masked' if masked else 'kept'}"
+
+    def _places(self, row: int, column: int):
+        names = self._panel.axes
+        return (names[0], self._panel.rows, row), (names[1], self._panel.columns, column)
+
+    def _judge(self, _button) -> None:
+        right = self._masked == ~self._answer
+        for i, cell in enumerate(self.cells):
+            self._paint(cell, i, "✓" if right.flat[i] else "✗")
+        self.verdict = f"{int(right.sum())} of {right.size} right."
+        if right.all():
+            self.verdict += " That is the mask."
+        else:
+            row, column = np.argwhere(~right)[0]
+            text = self._panel.texts[row * right.shape[1] + column]
+            spots = [f"{n} {labels[i]}" for n, labels, i in self._places(row, column) if n]
+            if text not in ("", "?"):
+                spots.append(f"“{text}”")
+            said = "masked" if self._masked[row, column] else "kept"
+            self.verdict += f" Look again at {', '.join(spots)}: it is not {said}."
+        self._words.value = f'<p role="status"><b>{escape(self.verdict)}</b></p>'
+
+    def _grid(self) -> widgets.GridBox:
+        rows, columns = self._answer.shape
+        longest = max(map(len, self._panel.texts))
+        width = f"{max(3.2, min(1.8 + 0.62 * (longest + 2), 8)):.1f}em"
+        head = [widgets.Label("")] + [
+            widgets.Label(c, layout=widgets.Layout(justify_content="center"))
+            for c in self._panel.columns
+        ]
+        children = head
+        for row in range(rows):
+            children.append(widgets.Label(self._panel.rows[row]))
+            children += self.cells[row * columns : (row + 1) * columns]
+        layout = widgets.Layout(grid_template_columns=f"max-content repeat({columns}, {width})")
+        return widgets.GridBox(children, layout=layout)
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live grid, and for those who have no kernel the question as PNG and text."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        png = Heatmaps([self._panel]).png([self._panel])
+        bundle["image/png"] = base64.b64encode(png).decode()
+        rows = [
+            " ".join(text or "·" for text in line)
+            for line in np.array(self._panel.texts, object).reshape(self._answer.shape)
+        ]
+        bundle["text/plain"] = "\n".join([ASK, *rows])
+        return bundle, {"image/png": {"alt": ASK}}

@@ -1,0 +1,62 @@
+"""Execute the notebooks and store them in normal form: `make refresh`.
+
+Normal form means that a refresh of an unchanged notebook leaves no difference: cells are run in
+order, metadata that varies is dropped, and so is the live half of every widget, whose random
+ids mean nothing without the kernel that made them. What stays is what readers without a kernel
+see: the picture and the text.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+# What a cell may say about itself. A cell that nbval must not compare gives its reason.
+CELL_METADATA = ("tags", "nbval-reason")
+
+
+def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what varies between runs or machines from an executed notebook, in place."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_METADATA if cell.metadata.get(key)}
+        )
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data.pop(WIDGET, None)
+    return notebook
+
+
+def refresh(path: Path) -> None:
+    """Execute the notebook at `path` in a fresh kernel and write it back in normal form."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        record_timing=False,
+    )
+    client.execute()
+    nbformat.write(normalise(notebook), path)
+
+
+def main(arguments: list[str]) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for path in map(Path, arguments or sorted(NOTEBOOKS.glob("*.ipynb"))):
+        print(path.name, flush=True)
+        refresh(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
