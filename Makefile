@@ -48,7 +48,7 @@ clean:           ## remove the environment
 
 # `ready` is written last: an install that was interrupted starts again from nothing.
 # uv is three times as fast as pip; where it finds no index (a mirror that only pip is told of), pip does it.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock
 	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 found. Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version): about a minute, once."
 	@$(PYTHON) -m venv --clear .venv

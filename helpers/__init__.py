@@ -18,6 +18,7 @@ from helpers.exercises import check  # noqa: E402
 from helpers.heatmaps import plot_mask, plot_masks, plot_weights  # noqa: E402
 from helpers.panels import Mask, Weights  # noqa: E402
 from helpers.predict import predict_mask  # noqa: E402
+from helpers.sentences import words  # noqa: E402
 from helpers.sliders import explore  # noqa: E402
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "plot_masks",
     "plot_weights",
     "predict_mask",
+    "words",
 ]

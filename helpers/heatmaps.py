@@ -164,7 +164,7 @@ class Heatmaps:
                 columns = min(len(panels), PANELS_PER_ROW)
                 rows = -(-len(panels) // columns)
                 cell, needed = _sizes(panels, rows, columns)
-                size = np.maximum(needed, size)
+                size = np.ceil(np.maximum(needed, size) * 100) / 100  # whole pixels
                 self.figure = MaskFigure(figsize=size, layout="compressed")
                 FigureCanvasAgg(self.figure)
                 # In a figure that is larger than needed the panels keep their size, top left.
@@ -182,6 +182,9 @@ class Heatmaps:
                 if i % PANELS_PER_ROW and (left.rows, left.axes) == (right.rows, right.axes):
                     grid[i].yaxis.set_visible(False)  # the panel to the left names these rows
             _draw_legend(self.figure if ax is None else ax, panels)
+        if ax is None:  # lay out once: a layout engine moves things a little at each draw
+            self.figure.canvas.draw()
+            self.figure.set_layout_engine("none")
         self._ground = None
         self.describe(panels)
 
@@ -197,7 +200,6 @@ class Heatmaps:
         if self._ground is None:
             self._show_cells(False)
             canvas.draw()
-            self.figure.set_layout_engine("none")
             self._ground = canvas.copy_from_bbox(self.figure.bbox)
             self._show_cells(True)
         canvas.restore_region(self._ground)
@@ -293,7 +295,7 @@ def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None):
     image = ax.imshow(panel.faces, aspect=ax.get_aspect(), zorder=1)
     line = {
         "colors": "#8C8C8C" if panel.kind == "blank" else "white",
-        "linewidth": 1 if max(rows, columns) <= 20 else 0.4,
+        "linewidth": 1 if max(rows, columns) <= 20 else 0.4 if max(rows, columns) <= 40 else 0,
         "zorder": 2,
     }
     lines = (

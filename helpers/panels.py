@@ -15,7 +15,7 @@ KEEP = "#08519C"
 MASKED = "#E5E5E5"
 HATCH = "#CACACA"
 # The inks of cell texts: on keep, on masked, for NaN, on a blank cell. Contrast is tested.
-INKS = ("#FFFFFF", "#4F4F4F", "#A50F15", "#1A1A1A")
+INKS = ("#FFFFFF", "#4F4F4F", "#A50F15", "#000000")
 ON_KEEP, ON_MASKED, ON_NAN, ON_BLANK = range(4)
 
 Axes2 = tuple[str, str]
@@ -327,7 +327,7 @@ def _labels(tokens: Any, shape: Sequence[int], axes: Axes2) -> _Labels:
 
 
 def _nested_item(item: Any) -> bool:
-    return isinstance(item, list | tuple | np.ndarray)
+    return isinstance(item, list | tuple | range | np.ndarray)
 
 
 def _nested(tokens: Any) -> bool:

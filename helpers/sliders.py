@@ -123,7 +123,7 @@ class Explorer(widgets.VBox):
         return self._heatmaps.png(panels)
 
     def _state(self) -> str:
-        return " · ".join(f"{n} = {_value_text(c)}" for n, c in self.controls.items())
+        return " · ".join(f"{c.description} = {_value_text(c)}" for c in self.controls.values())
 
     def _description(self) -> str:
         return self._heatmaps.figure.words if self._heatmaps else ""

@@ -213,8 +213,7 @@ def _is_stub(function: Callable) -> bool:
         source = inspect.getsource(function)
     except (OSError, TypeError):
         return True  # no source to look at: returning None is all we know
-    lines = [line.strip() for line in source.splitlines()]
-    return "..." in lines
+    return source.rstrip().endswith("...")
 
 
 def _code(message: str) -> str:

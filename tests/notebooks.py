@@ -1,0 +1,54 @@
+"""Reading notebooks, for the tests: cells, tags, exercises and their published solutions."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+
+_SOLUTION = re.compile(
+    r"<details><summary>Solution (\d+\.\d+)</summary>\n\n```python\n(.*?)\n```\n\n</details>", re.S
+)
+_CHECK = re.compile(r'^check\("(\d+\.\d+)", (\w+)\)$', re.M)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a notebook: where its stub is, and the solution given below it."""
+
+    number: str
+    stub: int  # index of the stub's cell
+    check: int  # index of the cell that checks it
+    solution: str
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def exercises(notebook: nbformat.NotebookNode) -> list[Exercise]:
+    """The exercises of a notebook, in order.
+
+    Raises:
+        ValueError: if a stub has no check after it, or a check no solution.
+    """
+    prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    solutions = dict(_SOLUTION.findall(prose))
+    result = []
+    code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    for here, after in zip(code, [*code[1:], None]):
+        if "exercise" not in notebook.cells[here].metadata.get("tags", []):
+            continue
+        match = None if after is None else _CHECK.search(notebook.cells[after].source)
+        if match is None:
+            raise ValueError(f"cell {here} is an exercise, but no check follows it")
+        number = match.group(1)
+        if number not in solutions:
+            raise ValueError(f"exercise {number} has no solution")
+        result.append(Exercise(number, here, after, solutions.pop(number)))
+    if solutions:
+        raise ValueError(f"solutions without an exercise: {', '.join(solutions)}")
+    return result
