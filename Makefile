@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/ready
+BROWSER := .venv/browser-ready
 UV := 0.13.9
 
 # In every process below: no log lines of TensorFlow's in outputs, the same floats on more processors, the CPU.
@@ -14,7 +15,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test refresh lint format bench lock clean help
+.PHONY: lab test test-browser refresh html lint format bench lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -25,8 +26,16 @@ lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only,
 test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
 	$(BIN)/python -m pytest
 
+test-browser: $(BROWSER) ## run the notebooks in JupyterLab in a headless Chromium
+	$(BIN)/python -m pytest --override-ini=addopts= -p no:cacheprovider -v tests/browser
+
 refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
 	$(BIN)/python -m tests.refresh_notebooks $(NB)
+
+html: $(READY)   ## pages for readers without Jupyter, in build/html; they need no network
+	@$(BIN)/jupyter nbconvert --log-level=WARN --to html --output-dir=$(or $(OUT),build/html) \
+		--TemplateExporter.extra_template_basedirs=. --template=page_template \
+		$(or $(NB),notebooks/*.ipynb)
 
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
@@ -42,6 +51,8 @@ bench: $(READY)  ## how fast a slider move is, against interact + plt.subplots
 lock: $(READY)   ## pin every dependency again, with hashes, for all platforms
 	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
+	$(BIN)/uv pip compile requirements-browser.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-browser.lock
 
 clean:           ## remove the environment
 	rm -rf .venv
@@ -57,3 +68,7 @@ $(READY): requirements.lock
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
+
+$(BROWSER): $(READY) requirements-browser.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@touch $(BROWSER)

@@ -110,15 +110,20 @@ class Prediction(widgets.VBox):
         rows, columns = self._answer.shape
         longest = max(map(len, self._panel.texts))
         width = f"{max(3.2, min(1.8 + 0.62 * (longest + 2), 8)):.1f}em"
-        head = [widgets.Label("")] + [
+        across, down = self._panel.axes[1], self._panel.axes[0]
+        head = [widgets.Label(f"{down} ↓ {across} →".lstrip("↓ "))] + [
             widgets.Label(c, layout=widgets.Layout(justify_content="center"))
             for c in self._panel.columns
         ]
         children = head
         for row in range(rows):
-            children.append(widgets.Label(self._panel.rows[row]))
+            end = widgets.Layout(justify_content="flex-end", padding="0 0.6em 0 0")
+            children.append(widgets.Label(self._panel.rows[row], layout=end))
             children += self.cells[row * columns : (row + 1) * columns]
-        layout = widgets.Layout(grid_template_columns=f"max-content repeat({columns}, {width})")
+        layout = widgets.Layout(
+            grid_template_columns=f"max-content repeat({columns}, minmax(2.4em, {width}))",
+            max_width="100%",
+        )
         return widgets.GridBox(children, layout=layout)
 
     def _repr_mimebundle_(self, **kwargs):

@@ -33,7 +33,21 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data.pop(WIDGET, None)
+        if "outputs" in cell:
+            cell.outputs = joined_streams(cell.outputs)
     return notebook
+
+
+def joined_streams(outputs: list) -> list:
+    """Put neighbouring texts of one stream together: how they are cut is a matter of timing."""
+    result: list = []
+    for output in outputs:
+        last = result[-1] if result else None
+        if last and output.output_type == "stream" and output.get("name") == last.get("name"):
+            last.text += output.text
+        else:
+            result.append(output)
+    return result
 
 
 def refresh(path: Path) -> None:

@@ -16,7 +16,7 @@ CONDESCENDING = re.compile(r"\b(simply|obviously|clearly|trivial(ly)?|just|easy|
 NOT_OUR_WORDS = re.compile(
     r"\b(time[- ]steps?|triangular mask|causality mask|logits?|valid (token|step)s?)\b", re.I
 )
-LINK = re.compile(r"\]\(([^)#\s]+\.ipynb|\.\./[^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 @pytest.fixture(scope="module", params=notebooks.PATHS, ids=lambda path: path.stem)

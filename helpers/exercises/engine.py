@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -47,9 +49,7 @@ def check(number: str, answer: Any) -> Verdict:
     except NotYet as mistake:
         return Verdict(number, NOT_YET, str(mistake), mistake.figure)
     except Exception as error:  # an answer of a kind that no judge foresaw
-        return Verdict(
-            number, NOT_YET, f"Your answer could not be checked: {type(error).__name__}: {error}"
-        )
+        return Verdict(number, NOT_YET, f"Your answer could not be checked: {in_words(error)}")
     return Verdict(number, CORRECT, praise or "")
 
 
@@ -103,7 +103,7 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
     try:
         result = function(*(copy.deepcopy(a) for a in arguments))
     except Exception as error:
-        raise NotYet(f"`{shown}` raised {type(error).__name__}: {error}") from error
+        raise NotYet(f"`{shown}` raised {in_words(error)}") from error
     if result is ... or (result is None and _is_stub(function)):
         raise NotAttempted
     if result is None:
@@ -205,6 +205,12 @@ def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
     return plot_mask(
         rows, tokens=labelled, axes=axes, title=f"Your mask: {int(wrong.sum())} steps differ (✗)"
     )
+
+
+def in_words(error: Exception) -> str:
+    """Name and message of an exception, without the colours of a terminal and without a flood."""
+    message = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
+    return textwrap.shorten(message, 400, placeholder=" …")
 
 
 def _is_stub(function: Callable) -> bool:

@@ -10,6 +10,7 @@ from helpers.exercises.engine import (
     call,
     compare_mask,
     compare_values,
+    in_words,
 )
 from helpers.sentences import words
 
@@ -56,7 +57,7 @@ def _keep_last(arguments: Any) -> str:
         got = pad_sequences(SENTENCES, **arguments)
     except Exception as error:
         raise NotYet(
-            f"`pad_sequences(raw_inputs, **arguments)` raised {type(error).__name__}: {error}"
+            f"`pad_sequences(raw_inputs, **arguments)` raised {in_words(error)}"
         ) from error
 
     def with_sides(padding, truncating):
@@ -86,9 +87,7 @@ def _pad_readings(function: Any) -> str:
         pre = np.array([[0.0] * (longest - len(row)) + row for row in series], "float32")
         published = right[:, :4].astype("int32")
         mistakes = {
-            "That is the published line: decimals are lost, and so are values.": right[
-                :, :4
-            ].astype("int32"),
+            "That is the published line: decimals are lost, and so are values.": published,
             "The decimals are still lost: `pad_sequences` makes integers unless `dtype` says "
             "otherwise.": right.astype("int32"),
             "The decimals are rounded, and lost all the same: set `dtype`.": right.round(),
