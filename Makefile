@@ -8,6 +8,9 @@ READY := .venv/ready
 BROWSER := .venv/browser-ready
 UV := 0.13.9
 
+# JupyterLab would ask the network for news and for updates, and the reader whether it may.
+NO_NEWS := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
 # In every process below: no log lines of TensorFlow's in outputs, the same floats on more processors, the CPU.
 export TF_CPP_MIN_LOG_LEVEL = 3
 export TF_ENABLE_ONEDNN_OPTS = 0
@@ -15,13 +18,13 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser refresh html lint format bench lock clean help
+.PHONY: lab test test-browser refresh html lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token)
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(NO_NEWS) $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
 	$(BIN)/python -m pytest
@@ -44,6 +47,9 @@ lint: $(READY)   ## check style, in helpers, tests and notebooks
 format: $(READY) ## mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-browser: $(BROWSER) ## from key press to changed picture in the page, against interact
+	$(BIN)/python -m tests.browser.bench
 
 bench: $(READY)  ## how fast a slider move is, against interact + plt.subplots
 	$(BIN)/python -m tests.bench_sliders

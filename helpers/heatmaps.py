@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
@@ -32,7 +33,7 @@ from PIL import Image
 STYLE = FilePath(__file__).with_name("style.mplstyle")
 FONT_SIZE = 10  # points; the smallest text in any picture
 PANELS_PER_ROW = 3
-WIDEST, TALLEST = 6.0, 3.5  # inches, for the cells and their labels together
+WIDEST, TALLEST = 6.0, 3.5  # inches, for the cells and their labels together, about
 
 
 def plot_mask(
@@ -161,30 +162,22 @@ class Heatmaps:
         self.layout = [p.layout for p in panels]
         with style.context(STYLE):
             if ax is None:
-                columns = min(len(panels), PANELS_PER_ROW)
-                rows = -(-len(panels) // columns)
-                cell, needed = _sizes(panels, rows, columns)
-                size = np.ceil(np.maximum(needed, size) * 100) / 100  # whole pixels
-                self.figure = MaskFigure(figsize=size, layout="compressed")
+                self.figure = MaskFigure(figsize=(8, 8))
                 FigureCanvasAgg(self.figure)
-                # In a figure that is larger than needed the panels keep their size, top left.
-                used = np.divide(needed, size)
-                self.figure.get_layout_engine().set(rect=(0, 1 - used[1], *used))
-                grid = list(self.figure.subplots(rows, columns, squeeze=False).flat)
-                for spare in grid[len(panels) :]:
-                    spare.remove()
+                per_row = min(len(panels), PANELS_PER_ROW)
+                cell = _cell_size(panels, per_row)
+                axes = [self.figure.add_axes((0.3, 0.3, 0.3, 0.3)) for _ in panels]
             else:
                 if len(panels) > 1:
                     raise ValueError(f"One ax was given, but there are {len(panels)} panels.")
-                cell, grid, self.figure = None, [ax], ax.figure
-            self._cells = [_draw_panel(p, axes, cell) for p, axes in zip(panels, grid)]
-            for i, (left, right) in enumerate(pairwise(panels), start=1):
-                if i % PANELS_PER_ROW and (left.rows, left.axes) == (right.rows, right.axes):
-                    grid[i].yaxis.set_visible(False)  # the panel to the left names these rows
-            _draw_legend(self.figure if ax is None else ax, panels)
-        if ax is None:  # lay out once: a layout engine moves things a little at each draw
-            self.figure.canvas.draw()
-            self.figure.set_layout_engine("none")
+                cell, axes, self.figure = None, [ax], ax.figure
+            self._cells = [_draw_panel(p, a, cell) for p, a in zip(panels, axes)]
+            legend = _draw_legend(self.figure if ax is None else ax, panels)
+            if ax is None:
+                for i, (left, right) in enumerate(pairwise(panels), start=1):
+                    if i % per_row and (left.rows, left.axes) == (right.rows, right.axes):
+                        axes[i].yaxis.set_visible(False)  # the panel to the left names these rows
+                _lay_out(self.figure, axes, panels, cell, per_row, legend, size)
         self._ground = None
         self.describe(panels)
 
@@ -203,17 +196,16 @@ class Heatmaps:
             self._ground = canvas.copy_from_bbox(self.figure.bbox)
             self._show_cells(True)
         canvas.restore_region(self._ground)
-        for (image, lines, texts), panel in zip(self._cells, panels, strict=True):
-            image.set_data(panel.faces)
-            texts.panel = panel
-            for artist in (image, *lines, texts):
+        for (cells, *lines), panel in zip(self._cells, panels, strict=True):
+            cells.panel = panel
+            for artist in (cells, *lines):
                 artist.axes.draw_artist(artist)
         self.describe(panels)
         return encode_png(np.asarray(canvas.buffer_rgba()))
 
     def _show_cells(self, visible: bool) -> None:
-        for image, lines, texts in self._cells:
-            for artist in (image, *lines, texts):
+        for artists in self._cells:
+            for artist in artists:
                 artist.set_visible(visible)
 
 
@@ -228,8 +220,11 @@ def _draw(panels: list[Panel], ax: Axes | None) -> Figure:
     return Heatmaps(panels, ax=ax).figure
 
 
-class _CellTexts(Artist):
-    """The texts of all cells as one artist; those that do not fit their cell are left out."""
+class _Cells(Artist):
+    """All cells of a panel as one artist: their faces as one image, equal texts as one marker.
+
+    Texts that do not fit their cell are shortened or left out.
+    """
 
     def __init__(self, panel: Panel):
         super().__init__()
@@ -242,57 +237,71 @@ class _CellTexts(Artist):
         (left, top), (right, bottom) = self.axes.transData.transform(
             [(-0.5, -0.5), (columns - 0.5, rows - 0.5)]
         )
-        width, height = abs(right - left) / columns, abs(top - bottom) / rows
-        size = renderer.points_to_pixels(FONT_SIZE)
+        gc = renderer.new_gc()
+        gc.set_linewidth(0)
+        self._draw_faces(renderer, gc, left, right, bottom, top)
+        self._draw_texts(renderer, gc, left, (right - left) / columns, top, (top - bottom) / rows)
+        gc.restore()
+
+    def _draw_faces(self, renderer, gc, left, right, bottom, top):
+        rows, columns = self.panel.inks.shape
+        x, y = np.arange(round(left), round(right)), np.arange(round(bottom), round(top))
+        column = np.clip((x + 0.5 - left) / (right - left) * columns, 0, columns - 1).astype(int)
+        row = np.clip((top - y - 0.5) / (top - bottom) * rows, 0, rows - 1).astype(int)
+        renderer.draw_image(gc, x[0], y[0], self.panel.faces[row[:, None], column])
+
+    def _draw_texts(self, renderer, gc, left, width, top, height):
+        size = round(renderer.points_to_pixels(FONT_SIZE), 2)
+        texts, inks = self.panel.texts, self.panel.inks.ravel()
         if height < 1.1 * size:
             return
-        glyphs = [_fitting_path(text, round(size, 2), width - 3) for text in self.panel.texts]
-        if not all(glyphs) and not any(len(t) > 4 for t in self.panel.texts):
+        fit = _shortened_path if self.panel.tokens else _whole_path
+        paths = {text: fit(text, size, width - 3) for text in set(texts) if text.strip()}
+        if None in paths.values() and not self.panel.tokens:
             return  # numbers in every cell, or in none
-        inks = self.panel.inks.ravel()
-        for ink in np.unique(inks):
-            parts, codes = [], []
-            for i in np.flatnonzero(inks == ink):
-                if glyphs[i] is None:
-                    continue
-                path, half_width, half_height = glyphs[i]
-                x = left + (i % columns + 0.5) * width - half_width
-                y = top - (i // columns + 0.5) * height - half_height
-                parts.append(path.vertices + np.array([x, y]))
-                codes.append(path.codes)
-            if parts:
-                gc = renderer.new_gc()
-                gc.set_linewidth(0)
-                path = Path(np.concatenate(parts), np.concatenate(codes))
-                renderer.draw_path(gc, path, IdentityTransform(), _rgb(INKS[ink]))
-                gc.restore()
+        places: dict[tuple[str, int], list[int]] = {}
+        for i, (text, ink) in enumerate(zip(texts, inks)):
+            if paths.get(text) is not None:
+                places.setdefault((text, int(ink)), []).append(i)
+        for (text, ink), cells in places.items():
+            row, column = np.divmod(cells, self.panel.inks.shape[1])
+            middles = np.stack([left + (column + 0.5) * width, top - (row + 0.5) * height], axis=1)
+            nowhere = IdentityTransform()
+            renderer.draw_markers(gc, paths[text], nowhere, Path(middles), nowhere, _rgb(INKS[ink]))
+
+
+def _whole_path(text: str, size: float, width: float) -> Path | None:
+    """The outline of `text` about its middle, in pixels, if it fits."""
+    path = _text_path(text, size)
+    return path if path.get_extents().width <= width else None
 
 
 @lru_cache(maxsize=4096)
-def _fitting_path(text: str, size: float, width: float) -> tuple[Path, float, float] | None:
-    """The outline of `text` and its half extents in pixels, shortened to `width`, if it fits."""
-    for cut in (text, *(text[:n].rstrip() + "…" for n in range(len(text) - 1, 1, -1))):
-        if not cut.strip():
-            return Path(np.empty((0, 2)), np.empty(0, Path.code_type)), 0.0, 0.0
-        path, half_width = _text_path(cut, size)
-        if 2 * half_width <= width:
-            return path, half_width, _text_path("0", size)[0].get_extents().y1 / 2
-    return None
+def _shortened_path(text: str, size: float, width: float) -> Path | None:
+    """The outline of as much of `text` as fits: a cell with a token never looks empty."""
+    longest = text[:40]
+    cuts = (longest[:n].rstrip() + "…" for n in range(len(longest) - 1, -1, -1))
+    paths = (_whole_path(cut, size, width) for cut in (text[:60], *cuts, "·"))
+    return next((path for path in paths if path is not None), None)
 
 
 @lru_cache(maxsize=4096)
-def _text_path(text: str, size: float) -> tuple[Path, float]:
+def _text_path(text: str, size: float) -> Path:
     outline = TextPath((0, 0), text.replace("$", r"\$"), size=size)
     extents = outline.get_extents()
-    return Path(outline.vertices - np.array([extents.x0, 0]), outline.codes), extents.width / 2
+    digit = TextPath((0, 0), "0", size=size).get_extents().y1  # one base line for all texts
+    middle = np.array([(extents.x0 + extents.x1) / 2, digit / 2])
+    return Path(outline.vertices - middle, outline.codes)
 
 
 def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None):
     rows, columns = panel.inks.shape
     ax.set(facecolor=MASKED, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
-    ax.set_aspect(cell[1] / cell[0] if cell else "auto", anchor="C")
     ax.patch.set(hatch="///", edgecolor=HATCH, linewidth=0)
-    image = ax.imshow(panel.faces, aspect=ax.get_aspect(), zorder=1)
+    cells = _Cells(panel)
+    cells.set_in_layout(False)  # it stays within its axes
+    cells.set_zorder(1)
+    ax.add_artist(cells)
     line = {
         "colors": "#8C8C8C" if panel.kind == "blank" else "white",
         "linewidth": 1 if max(rows, columns) <= 20 else 0.4 if max(rows, columns) <= 40 else 0,
@@ -302,13 +311,16 @@ def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None):
         ax.vlines(np.arange(columns + 1) - 0.5, -0.5, rows - 0.5, **line),
         ax.hlines(np.arange(rows + 1) - 0.5, -0.5, columns - 0.5, **line),
     )
-    texts = _CellTexts(panel)
-    texts.set_zorder(3)
-    ax.add_artist(texts)
-    ax.set_title(panel.title, parse_math=False)
+    ax.set_title(panel.title if cell is None else _wrapped(panel, cell[0]), parse_math=False)
     _label(ax.xaxis, panel.axes[1], panel.columns, cell[0] if cell else 1.0)
     _label(ax.yaxis, panel.axes[0], panel.rows, cell[1] if cell else 1.0)
-    return image, lines, texts
+    return cells, *lines
+
+
+def _wrapped(panel: Panel, cell: float) -> str:
+    """The title in lines that are no wider than the panel, whose neighbours are close."""
+    room = max(cell * panel.inks.shape[1] + 0.3, 1.2)
+    return textwrap.fill(panel.title, max(10, int(room / 0.1)))
 
 
 def _label(axis, name: str, labels: tuple[str, ...], cell: float) -> None:
@@ -332,7 +344,7 @@ def _shortened(label: str, most: int = 14) -> str:
     return label if len(label) <= most else label[: most - 1] + "…"
 
 
-def _draw_legend(place: Figure | Axes, panels: list[Panel]) -> None:
+def _draw_legend(place: Figure | Axes, panels: list[Panel]):
     masked = {"facecolor": MASKED, "edgecolor": HATCH, "hatch": "////"}
     entries: dict[str, Patch] = {}
     for panel in panels:
@@ -343,40 +355,74 @@ def _draw_legend(place: Figure | Axes, panels: list[Panel]) -> None:
         elif panel.kind == "weights":
             from matplotlib import colormaps
 
-            for value in (0.0, 0.5, 1.0):
-                entries[f"{value:g}"] = Patch(color=colormaps["cividis"](value))
+            for label, value in {"weight 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
+                entries[label] = Patch(color=colormaps["cividis"](value))
             entries["not allowed"] = Patch(**masked)
-    if entries:
-        where = (
-            {"loc": "outside lower center"}
-            if isinstance(place, Figure)
-            else {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25)}
-        )
-        title = "weight" if "0.5" in entries else None
-        place.legend(entries.values(), entries, ncols=4, title=title, columnspacing=1.2, **where)
+    if not entries:
+        return None
+    columns = len(entries) if len(entries) <= 4 else 3
+    look = {"ncols": columns, "columnspacing": 1.2, "borderaxespad": 0.3}
+    if isinstance(place, Axes):
+        look |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25)}
+    return place.legend(entries.values(), entries, **look)
 
 
-def _sizes(panels: list[Panel], rows: int, columns: int):
-    """Width and height of a cell, and of the figure, in inches."""
-    widest = max(p.inks.shape[1] for p in panels)
+def _cell_size(panels: list[Panel], per_row: int) -> tuple[float, float]:
+    """Width and height of a cell in inches: roomy for a few steps, small for many."""
+    rows = -(-len(panels) // per_row)
     tallest = max(p.inks.shape[0] for p in panels)
-    square = panels[0].axes == ("query", "key")
-    row_labels = max(min(len(t), 14) for p in panels for t in p.rows) * 0.085 + 0.3
-    room = (WIDEST if columns == 1 else 7.0) / columns - row_labels - 0.15
-    tokens = max((min(len(t), 9) for p in panels for t in p.texts), default=1)
-    width = min(0.48 if tokens < 3 else 0.16 + 0.09 * tokens, room / widest)
-    height = min(0.42, (TALLEST - 1.1) / tallest)
-    if square:
+    widest = sum(sorted((p.inks.shape[1] for p in panels), reverse=True)[:per_row])
+    longest = max((min(len(t), 9) for p in panels for t in p.texts), default=1)
+    labels = max(len(_shortened(t)) for p in panels for t in p.rows) * 0.085 + 0.35
+    width = min(0.48 if longest < 3 else 0.16 + 0.09 * longest, (WIDEST - labels) / widest)
+    height = min(0.42, (TALLEST + 1.8 * (rows - 1) - 0.9 * rows) / (tallest * rows))
+    if any(p.axes == ("query", "key") for p in panels):
         width = height = min(width, height)
-    column_labels = max(len(t) for p in panels for t in p.columns) * 0.085
-    under = (min(column_labels, 1.25) if column_labels > max(width, 0.25) else 0.18) + 0.28
-    title = max(len(p.title) for p in panels) * 0.105
-    total = columns * max(row_labels + 0.15 + width * widest, title + 0.2)
-    weights = any(p.kind == "weights" for p in panels)
-    high = rows * (height * tallest + under + 0.33 * any(p.title for p in panels)) + 0.45
-    high += 0.25 * weights  # the legend has a title
-    legend = 3.3 if weights else 2.6 if panels[0].kind == "mask" else 0
-    return (width, height), (max(total, legend), high)
+    return width, max(height, 0.02)
+
+
+def _lay_out(figure, axes, panels, cell, per_row, legend, least) -> None:
+    """Give each panel cells of one size and exactly the room that its labels and title need.
+
+    A figure that must be larger keeps its panels where they are, top left. (Matplotlib's layout
+    engines shrink the panels instead, and move things a little at each draw.)
+    """
+    renderer, dpi, gap = figure.canvas.get_renderer(), figure.dpi, 0.08
+    shapes = np.array([p.inks.shape[::-1] for p in panels])
+    wide, high = (np.round(shapes * cell * dpi) / dpi).T  # whole pixels, so that edges are sharp
+    width, height = figure.get_size_inches()
+    around = []  # what stands out at the left, right, bottom and top of each panel, in inches
+    for ax, w, h in zip(axes, wide, high):
+        ax.set_position((0.3, 0.3, w / width, h / height))
+        inner, outer = ax.get_window_extent(renderer), ax.get_tightbbox(renderer)
+        extents = (inner.x0 - outer.x0, outer.x1 - inner.x1, inner.y0 - outer.y0)
+        around.append([e / dpi for e in (*extents, outer.y1 - inner.y1)])
+    left, right, bottom, top = np.array(around).T
+    column, row = np.arange(len(axes)) % per_row, np.arange(len(axes)) // per_row
+
+    def most(values, index):  # of the panels in each column, or in each row
+        return np.array([values[index == i].max() for i in range(index.max() + 1)])
+
+    lefts, rights, widths = most(left, column), most(right, column), most(wide, column)
+    bottoms, tops, heights = most(bottom, row), most(top, row), most(high, row)
+    box = legend.get_window_extent(renderer) if legend else None
+    legend_size = (box.width / dpi, box.height / dpi) if legend else (0.0, 0.0)
+    across = (lefts + widths + rights + gap).sum() + gap
+    margin = max(0.0, legend_size[0] + 2 * gap - across) / 2
+    needed = (across + 2 * margin, (bottoms + heights + tops + gap).sum() + gap + legend_size[1])
+    size = np.ceil(np.maximum(needed, least) * dpi) / dpi  # whole pixels
+    figure.set_size_inches(size)
+    x = margin + gap + np.cumsum(lefts + widths + rights + gap) - (widths + rights + gap)
+    y = size[1] - np.cumsum(tops + heights + bottoms + gap) + bottoms
+    for i, ax in enumerate(axes):
+        corner = (
+            np.round(np.array([x[column[i]], y[row[i]] + heights[row[i]] - high[i]]) * dpi) / dpi
+        )
+        ax.set_position((*(corner / size), wide[i] / size[0], high[i] / size[1]))
+    if legend:
+        anchor = (needed[0] / 2 / size[0], 1 - needed[1] / size[1])
+        legend.set_loc("lower center")
+        legend.set_bbox_to_anchor(anchor, transform=figure.transFigure)
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:

@@ -18,6 +18,8 @@ HATCH = "#CACACA"
 INKS = ("#FFFFFF", "#4F4F4F", "#A50F15", "#000000")
 ON_KEEP, ON_MASKED, ON_NAN, ON_BLANK = range(4)
 
+MOST_IN_WORDS = 64 * 64  # cells; of a larger picture the words give the counts only
+
 Axes2 = tuple[str, str]
 
 
@@ -28,6 +30,7 @@ class Panel:
     kind: str  # "mask", "weights" or "blank": which legend it needs
     faces: np.ndarray  # (R, C, 4) uint8 RGBA; alpha 0 lets the hatched ground show
     texts: tuple[str, ...]  # R * C, row by row
+    tokens: bool  # whether the texts are tokens, which may be shortened, or numbers, which not
     inks: np.ndarray  # (R, C), indices into INKS
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -66,6 +69,7 @@ class Mask:
                     kind="mask",
                     faces=faces,
                     texts=texts,
+                    tokens=labels.cells is not None,
                     inks=np.where(kept, ON_KEEP, ON_MASKED),
                     rows=labels.rows,
                     columns=labels.columns,
@@ -93,6 +97,11 @@ class Weights:
             allowed = np.ones(values.shape, bool)
         else:
             allowed = mask_array(self.mask)
+            if values.ndim == 3 and allowed.ndim == 2 and values.shape[0] == values.shape[1] > 1:
+                raise ValueError(
+                    f"A mask of shape {allowed.shape} for weights of shape {values.shape} may mean "
+                    "(batch, keys) or (queries, keys): give it as (B, 1, S) or as (1, T, S)."
+                )
             try:
                 allowed = np.broadcast_to(allowed, values.shape)
             except ValueError:
@@ -128,13 +137,14 @@ def _weights_panel(name, sheet, allowed, axes, labels) -> Panel:
         kind="weights",
         faces=faces,
         texts=labels.cells or texts,
+        tokens=labels.cells is not None,
         inks=inks,
         rows=labels.rows,
         columns=labels.columns,
         axes=axes,
         title=name,
         polarity="keep",
-        words="\n".join([head, *lines]),
+        words="\n".join([head, *lines][: None if sheet.size <= MOST_IN_WORDS else 1]),
     )
 
 
@@ -146,6 +156,7 @@ def blank_panel(shape: tuple[int, ...], tokens: Any, axes: Axes2 | None, title: 
         kind="blank",
         faces=faces,
         texts=labels.cells or ("?",) * sheet.size,
+        tokens=True,
         inks=np.full(sheet.shape, ON_BLANK),
         rows=labels.rows,
         columns=labels.columns,
@@ -201,9 +212,14 @@ def mask_array(mask: Any) -> np.ndarray:
         raise ValueError(f"The mask holds NaN, first at {_first(np.isnan(values))}.")
     odd = (values != 0) & (values != 1)
     if odd.any():
+        advice = (
+            "Are these token ids? Their mask is `ids != 0`."
+            if values.dtype.kind in "iu"
+            else "Weights are drawn by plot_weights."
+        )
         raise ValueError(
             f"A mask holds True and False, or 1 and 0; this one holds {values[odd].flat[0]:g} "
-            f"at {_first(odd)}. Weights are drawn by plot_weights."
+            f"at {_first(odd)}. {advice}"
         )
     return values.astype(bool)
 
@@ -221,19 +237,22 @@ def _weights_array(weights: Any) -> np.ndarray:
 
 def _array(data: Any, what: str) -> np.ndarray:
     """`data` as a non-empty numeric array of one to four axes."""
+    if data is None:
+        raise TypeError(f"The {what} is None: whatever should have made it made none.")
     try:
         values = np.asarray(data)
     except Exception:  # ragged lists, symbolic tensors: NumPy's own words do not help here
         values = np.empty(0, object)
     if values.dtype == object or values.dtype.kind not in "biuf":
-        lengths = {len(row) for row in data if isinstance(row, Sequence)} if _rows(data) else set()
+        lengths = {len(row) for row in data if _rows(row)} if _rows(data) else set()
         if len(lengths) > 1:
             raise ValueError(
                 f"The {what}'s rows have different lengths ({_listed(lengths)}): pad them first."
             )
+        symbolic = " It is symbolic and has no values yet: call the model on data."
         raise TypeError(
-            f"The {what} must be an array of numbers or booleans; {type(data).__name__} is not. "
-            "A symbolic tensor has no values yet: call the model on data."
+            f"The {what} must be an array of numbers or booleans; {type(data).__name__} is not."
+            + symbolic * (type(data).__name__ in ("KerasTensor", "SymbolicTensor"))
         )
     if not 1 <= values.ndim <= 4:
         raise ValueError(f"The {what} must have one to four axes; its shape is {values.shape}.")
@@ -308,6 +327,8 @@ def _labels(tokens: Any, shape: Sequence[int], axes: Axes2) -> _Labels:
         tuple(map(str, range(columns))),
         None,
     )
+    if hasattr(tokens, "numpy"):  # a tensor of strings
+        tokens = tokens.numpy()
     if tokens is None:
         return numbers
     if isinstance(tokens, tuple) and len(tokens) == 2 and all(map(_nested_item, tokens)):
@@ -347,6 +368,8 @@ def _texts(tokens: Any, count: int, what: str) -> tuple[str, ...]:
 def _mask_words(name: str, sheet, kept, axes: Axes2, polarity: str) -> str:
     head = f"{name}: {_count(sheet.shape, axes)}, {int(kept.sum())} of {kept.size} kept"
     head += " (1 = masked)" * (polarity == "drop")
+    if sheet.size > MOST_IN_WORDS:
+        return head
     return "\n".join([head, *(" ".join(map(str, row.astype(int))) for row in sheet)])
 
 

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from helpers.heatmaps import Heatmaps
-from helpers.panels import INKS, KEEP, MASKED, ON_KEEP, ON_MASKED, blank_panel, mask_array
+from helpers.panels import INKS, KEEP, MASKED, ON_KEEP, ON_MASKED, Mask, blank_panel, mask_array
 
 import ipywidgets as widgets
 import numpy as np
@@ -48,14 +48,14 @@ class Prediction(widgets.VBox):
     """
 
     def __init__(self, answer, tokens, axes):
-        self._answer = np.squeeze(mask_array(answer))
-        self._answer = np.atleast_2d(self._answer)
-        if self._answer.ndim > 2 or self._answer.size > MOST_CELLS:
+        panels = Mask(answer, tokens=tokens, axes=axes).panels()
+        if len(panels) > 1 or panels[0].inks.size > MOST_CELLS:
             raise ValueError(
                 f"A prediction has rows and columns and at most {MOST_CELLS} cells; "
                 f"the mask has shape {np.shape(answer)}."
             )
         self._panel = blank_panel(np.shape(answer), tokens, axes, "Which steps are masked?")
+        self._answer = mask_array(answer).reshape(self._panel.inks.shape)
         self._masked = np.zeros(self._answer.shape, bool)
         self.verdict = ""
         self.cells = [self._cell(i) for i in range(self._answer.size)]
@@ -73,6 +73,8 @@ class Prediction(widgets.VBox):
     def _toggle(self, index: int) -> None:
         self._masked.flat[index] ^= True
         self._paint(self.cells[index], index)
+        if self.verdict:  # it was about another prediction
+            self.verdict, self._words.value = "", f'<p role="status">{ASK}</p>'
 
     def _paint(self, cell: widgets.Button, index: int, mark: str = "") -> None:
         masked = bool(self._masked.flat[index])

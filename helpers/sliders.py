@@ -49,7 +49,8 @@ def explore(
         tokens, polarity, axes, title: As for `plot_mask`, for what `compute` returns bare.
         **controls: One for each argument of `compute`, abbreviated as ipywidgets does:
             `(1, 10)` or `(1, 10, 2)` is a slider of whole numbers, `(0.0, 1.0)` one of decimals,
-            a list or a dict a drop-down, a bool a check box; or any ipywidgets control.
+            a list or a dict a drop-down, a bool a check box; or any ipywidgets control. They
+            cannot have the names of the arguments above.
 
     Returns:
         An `Explorer`; put it last in a cell and it shows itself.
@@ -155,7 +156,10 @@ def _controls(compute: Callable, given: dict[str, Any]) -> dict[str, widgets.Wid
     for name, abbreviation in given.items():
         parameter = signature.parameters.get(name)
         default = parameter.default if parameter else inspect.Parameter.empty
-        control = interactive.widget_from_abbrev(abbreviation, default)
+        try:
+            control = interactive.widget_from_abbrev(abbreviation, default)
+        except Exception:  # such as (8, 0): ipywidgets' own words name none of our arguments
+            control = None
         if control is None or not hasattr(control, "value"):
             raise TypeError(
                 f"{name}={abbreviation!r} is no control: give (first, last) for a slider, a list "
@@ -173,7 +177,12 @@ def _sentence(caption: Caption, shown: Any, values: dict, panels: list[Panel]) -
         return "; ".join(p.words.splitlines()[0] for p in panels) + "."
     if callable(caption):
         return str(caption(shown, **values))
-    return caption.format(**values)
+    try:
+        return caption.format(**values)
+    except (KeyError, IndexError) as error:
+        raise ValueError(
+            f"The caption names {error}; the controls are {', '.join(values)}."
+        ) from None
 
 
 def _value_text(control: widgets.Widget) -> str:

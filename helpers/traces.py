@@ -131,14 +131,16 @@ class Trace(list):
         """Draws the masks down the layers: masks in on the left, masks out on the right.
 
         Returns:
-            A `matplotlib.figure.Figure`. A drop is said in words, in bold. At most 8 sequences
-            and 32 steps of a mask are drawn.
+            The `Figure`, whose text form is the table. A drop is said in words, in bold. At
+            most 8 sequences and 32 steps of a mask are drawn.
         """
-        from matplotlib.figure import Figure
+        from helpers.heatmaps import MaskFigure
+
         from matplotlib.patches import Rectangle
 
         height = len(self) + 1.45
-        figure = Figure(figsize=(6.5, 0.62 * height), dpi=100)
+        figure = MaskFigure(figsize=(6.5, 0.62 * height), dpi=100)
+        figure.words = f"Masks down {self.name}\n{self!r}"
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 6.5), ylim=(height - 1, -1))
         axes.set_axis_off()
 

@@ -77,7 +77,20 @@ class Hostile:
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize(
     "answer",
-    [Hostile(), 3, "text", [], {}, object(), np.nan, lambda: 1, lambda *a: 1 / 0, np.zeros((0, 3))],
+    [
+        Hostile(),
+        lambda *a: exit(),
+        [True, ...],
+        3,
+        "text",
+        [],
+        {},
+        object(),
+        np.nan,
+        lambda: 1,
+        lambda *a: 1 / 0,
+        np.zeros((0, 3)),
+    ],
     ids=lambda answer: type(answer).__name__,
 )
 def test_whatever_the_answer_nothing_is_raised(number, answer):
@@ -103,6 +116,14 @@ def test_a_wrong_mask_is_drawn_with_the_steps_that_differ():
     assert "data:image/png;base64," in data["text/html"]
     assert "18 steps differ" in data["text/plain"]
     assert check("1.1", lambda ids: (ids != 0)[:, None]).figure is None, "another shape: no picture"
+
+
+def test_a_product_is_not_taken_for_emphasis():
+    def answer(ids):
+        raise ValueError("2 * 3 * 4 is *not* 25")
+
+    html = check("1.1", answer)._repr_mimebundle_()["text/html"]
+    assert "2 * 3 * 4 is <em>not</em> 25" in html
 
 
 def test_messages_are_escaped():

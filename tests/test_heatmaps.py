@@ -3,7 +3,8 @@
 import io
 import subprocess
 import sys
-from itertools import pairwise
+import time
+from itertools import combinations, pairwise
 
 from helpers import Mask, Weights, plot_mask, plot_masks, plot_weights, words
 from helpers.heatmaps import Heatmaps
@@ -170,6 +171,53 @@ def test_from_1_to_64_steps_the_picture_stays_readable(steps, axes):
     assert all(a.x1 <= b.x0 for a, b in pairwise(boxes)), "tick labels overlap"
 
 
+SHAPES = {
+    "one row": {"a": [[1, 1, 0]]},
+    "one row without a title": {"": [[1, 1, 0]]},
+    "three queries": {"": Weights(np.full((3, 3), 1 / 3))},
+    "both polarities": {"a": [[1, 1, 0]], "keys": Mask([[0, 0, 1]], polarity="drop")},
+    "mask and weights": {
+        "mask": Mask(np.tri(3), axes=("query", "key")),
+        "weights of the first sentence": Weights(np.tri(3) / 3),
+    },
+    "four heads": {"": Weights(np.full((1, 4, 3, 3), 1 / 3))},
+    "eight heads": {"head": Weights(np.ones((1, 8, 6, 6)) / 6)},
+    "two sizes": {"small": np.ones((1, 3)), "large": np.ones((8, 8))},
+    "a long title": {"A rather long title over a small mask, to see where it goes": [[1, 0, 1]]},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_nothing_is_cut_off_and_nothing_overlaps(name):
+    figure = plot_masks(SHAPES[name])
+    height, width = pixels(figure).shape[:2]
+    assert width <= 720
+    renderer = figure.canvas.get_renderer()
+    boxes = [ax.get_tightbbox(renderer) for ax in figure.axes]
+    boxes += [legend.get_window_extent(renderer) for legend in figure.legends]
+    for box in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+    for a, b in combinations(boxes, 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
+        assert apart, (a.bounds, b.bounds)
+
+
+def test_long_tokens_are_shortened_and_never_leave_a_cell_empty():
+    figure = plot_mask([[1] * 24], tokens=[["weather", "a"] * 12])
+    plain = plot_mask([[1] * 24], tokens=[["", ""] * 12])
+    drawn, empty = pixels(figure), pixels(plain)
+    (ax,) = figure.axes
+    for step in range(24):
+        (left, right), (bottom, top) = ax.transData.transform(
+            [(step - 0.4, 0.3), (step + 0.4, -0.3)]
+        ).T
+        cell = np.s_[len(drawn) - int(top) : len(drawn) - int(bottom), int(left) : int(right)]
+        assert (drawn[cell] != empty[cell]).any(), f"nothing is written in cell {step}"
+    start = time.perf_counter()
+    plot_mask([[1, 0]], tokens=[["x " * 700, "y"]])
+    assert time.perf_counter() - start < 5
+
+
 def test_one_artist_for_the_texts_of_all_cells():
     figure = plot_mask(np.ones((16, 16)), axes=("query", "key"))
     assert len(figure.axes[0].texts) == 0
@@ -230,7 +278,9 @@ def test_notebook_output_is_picture_and_words():
         (np.ones((1, 1, 1, 1, 2)), {}, ValueError, "one to four axes"),
         (np.ones((2, 3, 4, 4)), {}, ValueError, "2 sequences with 3 heads each: choose"),
         ("101", {}, TypeError, "array of numbers"),
-        (None, {}, TypeError, "array of numbers"),
+        (None, {}, TypeError, "mask is None"),
+        (["True", "False"], {}, TypeError, "array of numbers"),
+        ([[83, 91, 0]], {}, ValueError, "Are these token ids"),
         (POST, {"polarity": "up"}, ValueError, '"keep" or "drop"'),
         (POST, {"tokens": ["a"]}, ValueError, "1 given for 6 timesteps"),
         (POST, {"tokens": [["a"] * 6] * 2}, ValueError, "2 lists given for 3 sequences"),
@@ -250,6 +300,8 @@ def test_bad_weights_are_refused_in_words():
         plot_weights([[3.2, -1.0]])
     with pytest.raises(ValueError, match="does not broadcast"):
         plot_weights(np.full((2, 2), 0.5), mask=np.ones((3, 2)))
+    with pytest.raises(ValueError, match="may mean"):
+        plot_weights(np.full((3, 3, 3), 1 / 3), mask=np.ones((3, 3)))
     with pytest.raises(TypeError, match="dict from titles"):
         plot_masks([POST])
     with pytest.raises(ValueError, match="dictionary is empty"):
@@ -259,7 +311,7 @@ def test_bad_weights_are_refused_in_words():
 def test_a_symbolic_tensor_is_refused_in_words():
     import keras
 
-    with pytest.raises(TypeError, match="symbolic tensor has no values"):
+    with pytest.raises(TypeError, match="symbolic and has no values yet"):
         plot_mask(keras.Input((3,)))
 
 

@@ -77,6 +77,16 @@ def test_a_query_by_key_grid_and_a_single_row():
     assert grid.cells[1].tooltip.startswith("query a, key b")
     assert len(predict_mask([1, 1, 0]).cells) == 3
     assert len(predict_mask(np.ones((1, 1, 2, 2))).cells) == 4
+    column = predict_mask([[1], [1], [0]])
+    column.check.click()
+    assert "sequence 2, timestep 0" in column.verdict
+
+
+def test_a_verdict_goes_with_the_next_click(prediction):
+    prediction.check.click()
+    assert prediction.verdict
+    prediction.cells[5].click()
+    assert prediction.verdict == "" and "press Check" in prediction._words.value
 
 
 @pytest.mark.parametrize(

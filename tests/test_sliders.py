@@ -134,6 +134,11 @@ def test_a_caption_that_fails_leaves_nothing_half_drawn():
     assert explorer.picture.value == before
 
 
+def test_a_caption_with_a_misspelt_control_says_so():
+    explorer = explore(first_steps, caption="{lenght} of 8", **CONTROLS)
+    assert "The caption names 'lenght'; the controls are length, side." in explorer.problem
+
+
 def test_several_masks_weights_and_a_caption_that_sees_them():
     def compute(causal=True):
         mask = np.tril(np.ones((4, 4))) if causal else np.ones((4, 4))
@@ -164,6 +169,7 @@ def test_options_reach_the_picture():
         (first_steps, {"lenght": (0, 3)}, "must be the arguments of first_steps"),
         (lambda n: [1], {}, r"The controls \(none\) must be"),
         (lambda n: [1], {"n": object()}, "is no control"),
+        (lambda n: [1], {"n": (8, 0)}, r"n=\(8, 0\) is no control"),
     ],
 )
 def test_wrong_controls_are_refused_in_words(compute, controls, message):

@@ -39,7 +39,12 @@ def check(number: str, answer: Any) -> Verdict:
         notebook = import_module(f"helpers.exercises.notebook_{int(number.split('.')[0]):02d}")
         judge = notebook.JUDGES[number]
     except (ValueError, KeyError, ModuleNotFoundError):
-        return Verdict(number, NOT_YET, f"There is no exercise {number!r}; its heading says “1.1”.")
+        return Verdict(
+            number,
+            NOT_YET,
+            f"There is no exercise {number!r}: take the number from its heading, as in "
+            'check("1.1", …).',
+        )
     if answer is None or answer is ...:
         return Verdict(number, NOT_ATTEMPTED, "Replace the `...` above, run that cell, then this.")
     try:
@@ -48,7 +53,7 @@ def check(number: str, answer: Any) -> Verdict:
         return Verdict(number, NOT_ATTEMPTED, "Replace the `...` above, run that cell, then this.")
     except NotYet as mistake:
         return Verdict(number, NOT_YET, str(mistake), mistake.figure)
-    except Exception as error:  # an answer of a kind that no judge foresaw
+    except (Exception, SystemExit) as error:  # an answer of a kind that no judge foresaw
         return Verdict(number, NOT_YET, f"Your answer could not be checked: {in_words(error)}")
     return Verdict(number, CORRECT, praise or "")
 
@@ -102,12 +107,12 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
         raise NotYet(f"A function is asked for, and this is a {type(function).__name__}.")
     try:
         result = function(*(copy.deepcopy(a) for a in arguments))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NotYet(f"`{shown}` raised {in_words(error)}") from error
     if result is ... or (result is None and _is_stub(function)):
         raise NotAttempted
     if result is None:
-        raise NotYet(f"`{shown}` returned None: is a `return` missing?")
+        raise NotYet(f"`{shown}` returned None: is a `return` missing, or was there no mask?")
     return result
 
 
@@ -142,7 +147,7 @@ def compare_mask(
     if values.dtype != bool:
         raise NotYet(
             f"The values are right, but `{shown}` has dtype {values.dtype}. A mask in Keras is "
-            "boolean."
+            "boolean: True and False."
         )
 
 
@@ -177,9 +182,19 @@ def as_array(got: Any, shown: str) -> np.ndarray:
     try:
         values = np.asarray(got)
     except Exception:
-        values = np.empty(0, object)
+        raise NotYet(
+            f"`{shown}` is a {type(got).__name__} that is no array: have its rows one length?"
+        ) from None
+    if values.dtype.kind in "US":
+        first = str(values.flat[0])
+        raise NotYet(f"`{shown}` is no array of numbers: it holds text, such as {first!r}.")
+    if any(item is ... for item in values.flat):
+        raise NotYet(f"There is still a `...` in `{shown}`.")
     if values.dtype.kind not in "biuf":
-        raise NotYet(f"`{shown}` is a {type(got).__name__} that is no array of numbers.")
+        raise NotYet(
+            f"`{shown}` is no array of numbers: its type is {type(got).__name__}, "
+            f"its dtype {values.dtype}."
+        )
     return values
 
 
@@ -203,8 +218,12 @@ def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
         for row, bads in zip(cells, marks)
     ]
     return plot_mask(
-        rows, tokens=labelled, axes=axes, title=f"Your mask: {int(wrong.sum())} steps differ (✗)"
+        rows, tokens=labelled, axes=axes, title=f"Your mask: {_steps_differ(wrong)} (✗)"
     )
+
+
+def _steps_differ(wrong: np.ndarray) -> str:
+    return "1 step differs" if wrong.sum() == 1 else f"{wrong.sum()} steps differ"
 
 
 def in_words(error: Exception) -> str:
@@ -223,11 +242,10 @@ def _is_stub(function: Callable) -> bool:
 
 
 def _code(message: str) -> str:
-    """`message` as HTML, with its `code` and *emphasis* marked up and all else escaped."""
+    """`message` as HTML, with its `code` and *emphasised words* marked up, all else escaped."""
     parts = escape(message).split("`")
     return "".join(f"<code>{p}</code>" if i % 2 else _emphasis(p) for i, p in enumerate(parts))
 
 
 def _emphasis(text: str) -> str:
-    parts = text.split("*")
-    return "".join(f"<em>{p}</em>" if i % 2 else p for i, p in enumerate(parts))
+    return re.sub(r"\*(\w[\w ]*\w)\*", r"<em>\1</em>", text)  # but not in 2 * 3 * 4

@@ -34,6 +34,9 @@ def _padding_mask(function: Any) -> str:
                 "That is one boolean for each sentence; one for each step is asked for.": right.all(
                     axis=1
                 ),
+                "That is one boolean for each sentence, about any of its steps; one for each step "
+                "is asked for.": right.any(axis=1),
+                "The last axis is too much: `(batch, timesteps)` is asked for.": right[..., None],
                 "That is the mask of attention scores, with extra axes (notebook 06); here it is "
                 "`(batch, timesteps)`.": right[:, None, None, :],
             },
@@ -48,8 +51,11 @@ def _keep_last(arguments: Any) -> str:
 
     if not isinstance(arguments, Mapping):
         raise NotYet(f"A dict of arguments is asked for, not a {type(arguments).__name__}.")
-    if any(value is ... for value in arguments.values()):
+    empty = [name for name, value in arguments.items() if value is ...]
+    if empty and len(empty) == len(arguments):
         raise NotAttempted
+    if empty:
+        raise NotYet(f"Still to fill in: {', '.join(empty)}.")
     missing = {"maxlen", "padding", "truncating"} - set(arguments)
     if missing:
         raise NotYet(f"Say all three, by name; missing: {', '.join(sorted(missing))}.")
@@ -84,7 +90,7 @@ def _pad_readings(function: Any) -> str:
     for series in cases:
         longest = max(map(len, series))
         right = _after(series, longest)
-        pre = np.array([[0.0] * (longest - len(row)) + row for row in series], "float32")
+        pre = _before(series, longest)
         published = right[:, :4].astype("int32")
         mistakes = {
             "That is the published line: decimals are lost, and so are values.": published,
@@ -94,6 +100,9 @@ def _pad_readings(function: Any) -> str:
             "The last values are still cut off: `maxlen` is not needed.": right[:, :4],
             "The first values are still cut off: `maxlen` is not needed.": _after(
                 [row[-4:] for row in series], 4
+            ),
+            "The last values are still cut off, and the padding stands before the others.": _before(
+                [row[:4] for row in series], 4
             ),
             "The padding stands before the values.": pre,
             "Decimals lost, and the padding stands before the values.": pre.astype("int32"),
@@ -109,6 +118,10 @@ def _pad_readings(function: Any) -> str:
 
 def _after(series: list[list[float]], length: int) -> np.ndarray:
     return np.array([row + [0.0] * (length - len(row)) for row in series], "float32")
+
+
+def _before(series: list[list[float]], length: int) -> np.ndarray:
+    return np.array([[0.0] * (length - len(row)) + row for row in series], "float32")
 
 
 JUDGES = {"1.1": _padding_mask, "1.2": _keep_last, "1.3": _pad_readings}

@@ -10,6 +10,8 @@ import numpy as np
 def _make_embedding(function: Any) -> str:
     from keras.layers import Layer
 
+    if isinstance(function, Layer):
+        raise NotYet("That is a layer; the function that makes one is asked for.")
     for words, features in ((13, 4), (2, 7), (40, 3)):
         shown = f"make_embedding({words}, {features})"
         layer = call(function, words, features, shown=shown)
@@ -27,8 +29,8 @@ def _make_embedding(function: Any) -> str:
             )
         if rows == words + 2:
             raise NotYet(
-                f"One row too many: ids 0 to {words} are {words + 1} rows. (That is the old "
-                "documentation's |vocabulary| + 2.)"
+                f"One row too many: ids 0 to {words} are {words + 1} rows. (Keras' "
+                "documentation once said |vocabulary| + 2, too.)"
             )
         if rows != words + 1:
             raise NotYet(f"`{shown}` has `input_dim={rows}`; ids go from 0 to {words}.")
@@ -52,6 +54,7 @@ def _masked_mean(function: Any) -> str:
     # Three sentences of three steps of three features: here a forgotten axis raises nothing.
     for mask, features in ((square, 3), (before[:, ::-1], 4), (before, 4), (gaps, 5)):
         vectors = draw.normal(size=(*mask.shape, features)).astype("float32")
+        vectors[0, 0, 0] = 0.0  # of a kept step: a 0 is a number like any other
         kept, count = vectors * mask[..., None], mask.sum(axis=1)
         total = kept.sum(axis=1)
         right = total / count[:, None]
@@ -63,6 +66,8 @@ def _masked_mean(function: Any) -> str:
             "The polarity is flipped: that adds up the masked steps.": (vectors - kept).sum(axis=1)
             / np.maximum((~mask).sum(axis=1), 1)[:, None],
             "That is the sum; divide it by the number of kept steps.": total,
+            "A 0 in a kept vector is a number, too: divide by the kept steps, counted in the "
+            "mask.": total / np.maximum((kept != 0).sum(axis=1), 1),
             "It divides by the kept steps of the whole batch; each sentence has its own "
             "number.": total / mask.sum(),
             "It averages over the features; the steps are axis 1.": kept.mean(axis=-1),

@@ -20,6 +20,8 @@ def _masking_mask(function: Any) -> str:
         mistakes = {
             "One feature at `mask_value` is not enough: a step is masked only if *all* of its "
             "features equal it.": (x != value).all(axis=-1),
+            "That asks for one feature that equals `mask_value`, and marks the masked steps; all "
+            "features must equal it, and True must mean *keep*.": (x == value).any(axis=-1),
             "Only the first feature is looked at.": x[..., 0] != value,
             "Only the last feature is looked at.": x[..., -1] != value,
             "Features can cancel: 1 and -1 add up to 0, and are no zeros. Compare, do not "
@@ -51,15 +53,25 @@ def _sentinel(answer: Any) -> str:
         raise NotYet("A finite number is asked for: with an infinity the first mean is infinite.")
     if COLDEST <= value <= HOTTEST:
         raise NotYet(f"{value:g} °C is a temperature: a real day could be masked by mistake.")
-    for dtype in (np.float16, np.float32):
-        with np.errstate(over="ignore"):
-            stored = float(dtype(value))
+    for name, store in (("float16", _float16), ("bfloat16", _bfloat16), ("float32", np.float32)):
+        stored = float(store(value))
         if stored != value:
             raise NotYet(
-                f"In {dtype.__name__} {value!r} becomes {stored!r}, so a comparison can fail. "
-                "Every whole number up to 2048 is exact there."
+                f"In {name} {value!r} becomes {stored!r}, and `Masking` looks for the one and "
+                "finds the other. Whole numbers from -256 to 256 are exact in all three types."
             )
-    return "No day looks like that, and every float type can hold it."
+    return "No day looks like that, and all three types hold it exactly."
+
+
+def _float16(value: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float16(value))
+
+
+def _bfloat16(value: float) -> float:
+    """`value` rounded to the eight binary digits of bfloat16, which NumPy does not have."""
+    digits, exponent = math.frexp(value)
+    return math.ldexp(round(digits * 256), exponent - 8)
 
 
 def _prepare(function: Any) -> str:
@@ -77,7 +89,8 @@ def _prepare(function: Any) -> str:
             "The readings are not scaled any more: multiply them by 1e-4.": np.where(
                 missing, -1.0, x
             ),
-            "0 is a reading (a black surface): fill with -1.": np.nan_to_num(x) * 1e-4,
+            "0 is a reading (a black surface): the days without an image have to be -1 when they "
+            "reach the layer.": np.nan_to_num(x) * 1e-4,
             "The readings are multiplied by 1e4, not by 1e-4.": np.where(missing, -1.0, x * 1e4),
             "The polarity is flipped: the readings became -1.": np.where(missing, x * 1e-4, -1.0),
             "Do not drop the missing steps: the others would move to another day.": x[

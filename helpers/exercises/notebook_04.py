@@ -91,6 +91,12 @@ def _rescued(function: Any) -> str:
         model = call(function, shown="rescued()")
     if not isinstance(model, keras.Model):
         raise NotYet(f"`rescued()` returns a {type(model).__name__}; a Keras model is asked for.")
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Conv1D) and layer.padding == "valid":
+            raise NotYet(
+                "Your `Conv1D` gives fewer steps than it gets, so the mask no longer fits. Keep "
+                '`padding="same"`.'
+            )
     series, lengths = np.random.default_rng(0).normal(size=(3, 8, 1)), [8, 5, 3]
     late = np.arange(8) < np.array(lengths)[:, None]  # padding after
     for side, mask in (("post", late), ("pre", late[:, ::-1])):
@@ -102,6 +108,8 @@ def _rescued(function: Any) -> str:
             raise NotYet("The convolution is gone. It shall stay, between `Masking` and the GRUs.")
         if not readers:
             raise NotYet("The GRUs are gone. They shall stay, after the convolution.")
+        if len(readers) < 2 or rows[-1].class_name != "Dense":
+            raise NotYet("One of the five layers is missing: after the two GRUs comes a `Dense`.")
         leak = padding_leak(model, padded, pad_value=NO_DATA, side=side).max()
         if leak < 1e-5:
             continue

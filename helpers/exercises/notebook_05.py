@@ -22,56 +22,55 @@ KEPT = IDS != 0
 def _add_start(answer: Any) -> str:
     import keras
 
-    layer = _made(answer)
+    layer, shown = _made(answer), "the mask of AddStart()(x)"
+    start, inputs = np.ones((3, 1), bool), np.ones((3, 6, 4), "float32")
+    tokens = [["<start>", *row] for row in words(IDS)]
     for mask in (KEPT, KEPT[:, ::-1]):
-        inputs, column = np.ones((*mask.shape, 4), "float32"), np.ones((3, 1), bool)
         _refuse_stub(layer.compute_mask, inputs, mask)
         x = _masked(inputs, mask)
         got = _mask(call(lambda x=x: layer(x), shown="AddStart()(x)"))
-        right = np.hstack([column, mask])
+        if got is None:
+            raise NotYet("The output has no mask, and Keras does not even warn.")
         mistakes = {
             "That is the mask as it came: the output has one step more, and each boolean now "
             "stands one step too early.": mask,
             "The new step is real, and here it is masked: True means *keep*.": np.hstack(
-                [~column, mask]
+                [~start, mask]
             ),
-            "The new step stands in *front* of the sequence; here its mask stands at the end.": (
-                np.hstack([mask, column])
+            "The new step is always real; here it copies the mask of the first step.": np.hstack(
+                [mask[:, :1], mask]
+            ),
+            "The new step stands in *front*; here its mask stands at the end.": np.hstack(
+                [mask, start]
             ),
             "The column was joined along the batch, not along time: `axis=1`.": np.vstack(
                 [mask[:1] | True, mask]
             ),
         }
-        if got is None:
-            raise NotYet("The output has no mask, and Keras does not even warn.")
-        tokens = [["<start>", *row] for row in words(IDS)] if mask is KEPT else None
-        compare_mask(got, right, mistakes, shown="the mask of AddStart()(x)", tokens=tokens)
+        compare_mask(got, np.hstack([start, mask]), mistakes, shown=shown, tokens=tokens)
+        tokens = None  # they stand in the places of the first mask
     if _mask(call(layer, inputs, shown="AddStart()(x), for an x without a mask,")) is not None:
         raise NotYet("Where no mask arrives, hand on none: `None`.")
-    masked = keras.layers.Masking()(keras.Input((None, 4)))
-    call(
-        lambda: answer()(masked),
-        shown="AddStart()(x), for a symbolic x as in a Functional model (use `keras.ops`),",
-    )
+    symbolic = keras.layers.Masking()(keras.Input((None, 4)))
+    shown = "AddStart()(x), for a symbolic x as in a Functional model (use keras.ops),"
+    call(lambda: answer()(symbolic), shown=shown)
     return "What `call` does to the steps, `compute_mask` does to the mask."
 
 
 def _time_softmax(answer: Any) -> str:
-    layer = _made(answer)
+    layer, shown = _made(answer), "TimeSoftmax()(scores)"
     scores = np.random.default_rng(1).normal(size=(3, 6, 1)).astype("float32")
     kept, exp = KEPT[..., None], np.exp(scores)
     _refuse_stub(layer.call, scores, KEPT)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        output = call(lambda: layer(_masked(scores, KEPT)), shown="TimeSoftmax()(scores)")
+        output = call(lambda: layer(_masked(scores, KEPT)), shown=shown)
+    last = "The last axis is one number long, and a softmax over one number is 1. Time is axis 1."
     with np.errstate(invalid="ignore"):
         mistakes = {
-            "That is the published layer: it normalises over the last axis, which is one number "
-            "long. Time is axis 1.": exp * kept / (exp * kept),
-            "The softmax runs over the last axis, which is one number long. Time is axis 1.": (
-                exp / exp
-            ),
-            "The last axis is one number long; time is axis 1.": 1.0 * kept,
+            f"That is the layer of the guide. {last}": exp * kept / (exp * kept),
+            last: exp / exp,
+            f"{last} (The masked steps are right.)": 1.0 * kept,
             "It is the steps of *one* sequence that share the weight, not the sequences of a "
             "batch.": exp * kept / (exp * kept).sum(0),
             "The mask is not used: padded steps get weight.": _soft(scores),
@@ -83,38 +82,37 @@ def _time_softmax(answer: Any) -> str:
                 np.where(kept, -1e9, scores)
             ),
             "The sum is of the scores; it must be of their exponentials. (So the guide had it, "
-            "before it was corrected.)": exp * kept / (scores * kept).sum(1, keepdims=True),
+            "before 2020.)": exp * kept / (scores * kept).sum(1, keepdims=True),
         }
     right = _soft(np.where(kept, scores, -1e9))
-    compare_values(output, right, mistakes, shown="TimeSoftmax()(scores)", tolerance=1e-5)
-    handed_on = _mask(output)
-    if handed_on is None:
+    compare_values(output, right, mistakes, shown=shown, tolerance=1e-5)
+    if _mask(output) is None:
+        warned = ", with a warning" if caught else ""
         raise NotYet(
-            "The weights are right, and the mask ends here"
-            + (", with a warning" if caught else "")
-            + ": the layers behind it need it. Say so in the constructor."
+            f"The weights are right, and the mask ends here{warned}: the layers behind it need it. "
+            "Say so in the constructor."
         )
     inner = {
         "The mask on the output has the shape `(batch, timesteps, 1)`: a layer inside yours, such "
         "as `keras.layers.Softmax`, has put its own there. Use `ops.softmax`.": KEPT[..., None]
     }
-    compare_mask(handed_on, KEPT, inner, shown="the mask of TimeSoftmax()(scores)")
-    alone = call(layer, scores, shown="TimeSoftmax()(scores), without a mask,")
+    compare_mask(_mask(output), KEPT, inner, shown=f"the mask of {shown}")
+    alone = call(layer, scores, shown=f"{shown}, without a mask,")
     compare_values(alone, _soft(scores), {}, shown="the weights without a mask", tolerance=1e-5)
     return "Weights over time, 0 at the padding, and the mask goes on."
 
 
 def _embedding(answer: Any) -> str:
-    layer = _made(answer, 10, 4, mask_zero=True)
+    layer, shown = _made(answer, 10, 4, mask_zero=True), "FixedEmbedding(10, 4)(ids)"
     ids = np.array([[3, 1, 2, 9], [5, 7, 0, 0]])
     layer.build(ids.shape)
     _refuse_stub(layer.call, ids)
-    output = call(layer, ids, shown="FixedEmbedding(10, 4)(ids)")
+    output = call(layer, ids, shown=shown)
     table = layer.weights[0].numpy()
     right = table[ids]
     mistakes = {
-        "That is the published line: `take` without an axis counts through the table as one long "
-        "row, and an id gets one number.": table.ravel()[ids],
+        "That is the line of the guide: `take` without an axis counts through the table as one "
+        "long row, and an id gets one number.": table.ravel()[ids],
         "An id has one number now: the table is read by column. A vector is a *row*.": table[
             ids, 0
         ],
@@ -126,33 +124,33 @@ def _embedding(answer: Any) -> str:
             right.swapaxes(1, 2)
         ),
     }
-    compare_values(output, right, mistakes, shown="FixedEmbedding(10, 4)(ids)", tolerance=1e-6)
+    compare_values(output, right, mistakes, shown=shown, tolerance=1e-6)
     if _mask(output) is None:
         raise NotYet("The vectors are right, and the mask is lost: leave `compute_mask` as it is.")
-    compare_mask(_mask(output), ids != 0, {}, shown="the mask of FixedEmbedding(10, 4)(ids)")
+    compare_mask(_mask(output), ids != 0, {}, shown=f"the mask of {shown}")
     return "One argument, `axis=0`. The shape of the output tells; the shape of the mask does not."
 
 
 def _is_sound(function: Any) -> str:
     verdicts = []
-    for name, (make, sound, why) in _zoo().items():
+    for name, make, sound, why in _layers():
         with warnings.catch_warnings(action="ignore"):
             got = call(lambda make=make: function(make()), shown=f"is_sound(layer), for {name},")
         if as_array(got, "is_sound(layer)").shape or np.asarray(got).dtype != bool:
             raise NotYet("`is_sound(layer)` must return one boolean, True or False.")
-        verdicts.append((name, bool(got), sound, why))
-    if all(got != sound for _, got, sound, _ in verdicts):
+        verdicts.append((bool(got), sound, f"It says {got} of {name}. {why}"))
+    if all(got != sound for got, sound, _ in verdicts):
         raise NotYet("The polarity is flipped: True must mean *sound*.")
-    if len(said := {got for _, got, *_ in verdicts}) == 1:
+    if len(said := {got for got, *_ in verdicts}) == 1:
         raise NotYet(f"It says {said.pop()} of every layer, of the sound and of the unsound ones.")
-    for name, got, sound, why in verdicts:
+    for got, sound, message in verdicts:
         if got != sound:
-            raise NotYet(f"It says {got} of {name}. {why}")
+            raise NotYet(message)
     return f"It told {len(verdicts)} layers apart. Keep it for your own."
 
 
-def _zoo() -> dict[str, tuple[Any, bool, str]]:
-    """Layers by name: how to make them, whether they are sound, and what a wrong verdict means."""
+def _layers() -> list[tuple[str, Any, bool, str]]:
+    """Names, how to make them, whether they are sound, and what a wrong verdict means."""
     from keras import layers, ops
 
     class Steps(layers.Layer):
@@ -181,41 +179,26 @@ def _zoo() -> dict[str, tuple[Any, bool, str]]:
         def call(self, inputs):
             return super().call(inputs + 1)  # where features are padded with 0 it leaks, too
 
+    lstm = {"units": 4, "return_sequences": True}
     inside = "Its steps mix with the padding. Compare each sequence alone with the padded batch."
-    return {
-        "a layer that adds the mean of all steps": (lambda: Steps(1.0), False, inside),
-        "a layer that drops the mask": (
-            Dropping,
-            False,
-            "Its own steps do not move; the leak shows only behind it, where the mask is missing.",
-        ),
-        "a layer that hands on a mask of True only": (
-            AllKept,
-            False,
-            "Its own steps do not move; the leak shows only behind it, where the mask is wrong.",
-        ),
-        "a convolution that passes its mask on": (
-            Convolution,
-            False,
-            "Its last real step sees the first padded one, however many more pads follow.",
-        ),
-        "a layer that leaks a hundredth": (
-            lambda: Steps(0.01),
-            False,
-            "A small leak is a leak: the limit for rounding is 1e-5.",
-        ),
-        "a layer that differs by a millionth": (
+    behind = "Its own steps do not move; the leak shows only behind it, where the mask is "
+    edge = "Its last real step sees the first padded one, however many more pads follow."
+    small = "A small leak is a leak: the limit for rounding is 1e-5."
+    return [
+        ("a layer that adds the mean of all steps", lambda: Steps(1.0), False, inside),
+        ("a layer that drops the mask", Dropping, False, behind + "missing."),
+        ("a layer that hands on a mask of True only", AllKept, False, behind + "wrong."),
+        ("a convolution that passes its mask on", Convolution, False, edge),
+        ("a layer that leaks a hundredth", lambda: Steps(0.01), False, small),
+        (
+            "a layer that differs by a millionth",
             lambda: Steps(1e-6),
             True,
-            "That is rounding; the limit is 1e-5.",
+            "That is rounding, under 1e-5.",
         ),
-        "a dense layer": (lambda: layers.Dense(4), True, "It works step by step."),
-        "an LSTM": (
-            lambda: layers.LSTM(4, return_sequences=True),
-            True,
-            "It reads its mask and passes it on.",
-        ),
-    }
+        ("a dense layer", lambda: layers.Dense(4), True, "It works step by step."),
+        ("an LSTM", lambda: layers.LSTM(**lstm), True, "It reads its mask and passes it on."),
+    ]
 
 
 def _made(answer: Any, *arguments: Any, **options: Any) -> Any:

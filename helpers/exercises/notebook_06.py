@@ -30,6 +30,10 @@ def _decoder_mask(function: Any) -> str:
             "Rows of padded queries are masked, too. Nobody reads them, and then they have nothing "
             "to attend to: leave them.": keys & queries & earlier,
             "That has an axis for heads; `(batch, queries, keys)` is asked for.": right[:, None],
+            "That is a mask to *add*, 0 and −1e9. Keras reads it the wrong way round: True must "
+            "mean *keep*.": np.where(right, 0, -1e9),
+            "Padding need not stand *behind* the words: look where the zeros are, not how many "
+            "there are.": (np.arange(steps) < kept.sum(axis=1)[:, None])[:, None, :] & earlier,
             "That is the padding mask; a row for each query is asked for.": kept,
             "That is the look-ahead mask alone: each sentence needs its own.": earlier,
         }
@@ -136,7 +140,7 @@ def _masked_softmax(function: Any) -> str:
             )
         tolerance = 1e-5 if dtype == "float32" else 5e-3
         compare_values(result, right, mistakes, shown=shown, tolerance=tolerance)
-        if as_array(result, shown).dtype != dtype:
+        if values.dtype != dtype:
             raise NotYet(f"The weights are right; their dtype must be that of the scores, {dtype}.")
         if not tf.is_tensor(result):
             raise NotYet(
@@ -151,6 +155,12 @@ def _masked_softmax(function: Any) -> str:
                 f"{where}: the weights are right, but their gradient is NaN. Choose "
                 "with `tf.where` before the softmax instead of adding −inf."
             )
+    large = call(function, tf.constant(scores + 20, "float16"), tf.constant(some), shown=shown)
+    if not np.isfinite(as_array(large, shown)).all():
+        raise NotYet(
+            f"`{shown}`, float16: NaN for scores about 20, because exp(20) is too large a number. "
+            "`tf.nn.softmax` takes care of that."
+        )
     return "Safe in both precisions, with or without a key."
 
 

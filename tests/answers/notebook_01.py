@@ -26,6 +26,8 @@ WRONG = {
         "id 1 taken for padding": (lambda ids: ids > 1, "Id 1 is a word"),
         "only padding after": (by_length, "stand \\*before\\*"),
         "wrong axis": (lambda ids: (ids != 0).all(axis=1), "one for each step"),
+        "wrong axis, any": (lambda ids: (ids != 0).any(axis=1), "about any of its steps"),
+        "one axis too many": (lambda ids: (ids != 0)[..., None], "last axis is too much"),
         "attention mask": (lambda ids: (ids != 0)[:, None, None, :], "notebook 06"),
         "transposed": (lambda ids: (ids != 0).T, r"shape \(6, 3\)"),
         "the ids themselves": (lambda ids: ids, "steps differ"),
@@ -45,6 +47,7 @@ WRONG = {
             dict(maxlen=4, padding="right", truncating="left"),
             "raised ValueError",
         ),
+        "half filled": (dict(maxlen=4, padding="post", truncating=...), "Still to fill in: trunc"),
         "a tuple": ((4, "post", "pre"), "A dict"),
     },
     "1.3": {
@@ -57,6 +60,10 @@ WRONG = {
         "first values cut": (
             padded(maxlen=4, padding="post", dtype="float32"),
             "first values are still cut",
+        ),
+        "cut and padded before": (
+            padded(maxlen=4, truncating="post", dtype="float32"),
+            "the padding stands before the others",
         ),
         "rounded first": (
             lambda series: by_hand([np.round(row) for row in series]),

@@ -67,6 +67,12 @@ def right_lookup(vocabulary):
     return StringLookup(vocabulary=vocabulary, mask_token="")
 
 
+def adapted_lookup(vocabulary):
+    lookup = StringLookup(mask_token="")
+    lookup.adapt(np.array(vocabulary))
+    return lookup
+
+
 def asks_the_lookup(vocabulary, features):
     lookup = right_lookup(vocabulary)
     rows = len(lookup.get_vocabulary())
@@ -105,6 +111,7 @@ WRONG = {
             "polarity is flipped",
         ),
         "another layer": (lambda words, features: keras.layers.Masking(), "`Embedding` layer is"),
+        "a layer, not a function": (Embedding(14, 4, mask_zero=True), "function that makes one"),
         "already called": (
             lambda words, features: of_size(1)(words, features)(np.array([[1, 0]])),
             "`Embedding` layer is",
@@ -149,6 +156,12 @@ WRONG = {
             "both need an axis",
         ),
         "one vector for all": (lambda vectors, mask: vectors[mask].mean(axis=0), "one vector for"),
+        "zeros not counted": (
+            lambda vectors, mask: (
+                (vectors * mask[..., None]).sum(1) / ((vectors * mask[..., None]) != 0).sum(1)
+            ),
+            "A 0 in a kept vector",
+        ),
         "off by one": (
             lambda vectors, mask: (
                 (vectors * mask[..., None]).sum(1) / (mask.sum(axis=1, keepdims=True) + 1)
@@ -212,6 +225,10 @@ RIGHT = {
         "a loop": in_a_loop,
         "TensorFlow": in_tensorflow,
         "the layer that does it": by_layer,
+        "a list of means": lambda vectors, mask: list(in_a_loop(vectors, mask)),
+        "NaN where masked": lambda vectors, mask: np.nanmean(
+            np.where(mask[..., None], vectors, np.nan), axis=1
+        ),
         "NumPy's where": lambda vectors, mask: vectors.mean(axis=1, where=mask[..., None]),
         "weights that sum to 1": lambda vectors, mask: np.einsum(
             "btd,bt->bd", vectors, mask / mask.sum(axis=1, keepdims=True)
@@ -222,6 +239,7 @@ RIGHT = {
     },
     "2.3": {
         "size from the lookup": asks_the_lookup,
+        "vocabulary adapted": with_lookup(adapted_lookup),
         "more than one id for unknown": lookup_with(3, mask_token="", num_oov_indices=2),
         "special words in the list": with_lookup(
             lambda known: StringLookup(vocabulary=["", "[UNK]", *known], mask_token="")

@@ -38,6 +38,8 @@ def model(
     grus=True,
     late_masking=False,
     supports=False,
+    padding="same",
+    dense=True,
 ):
     """The published model, with the masks for its GRUs as functions of its inputs."""
 
@@ -48,7 +50,7 @@ def model(
             x = inputs
             if masking == "layer":
                 x = keras.layers.Masking(SENTINEL)(x)
-            convolution = keras.layers.Conv1D(20, 5, padding="same")
+            convolution = keras.layers.Conv1D(20, 5, padding=padding)
             convolution.supports_masking = supports
             x = convolution(x) if conv else x
             x = keras.layers.Masking(SENTINEL)(x) if late_masking else x
@@ -57,7 +59,7 @@ def model(
                 x = keras.layers.GRU(20)(x, mask=second and second(inputs))
             else:
                 x = keras.layers.GlobalMaxPooling1D()(x)
-            return keras.Model(inputs, keras.layers.Dense(1)(x))
+            return keras.Model(inputs, keras.layers.Dense(1)(x) if dense else x)
 
     return build
 
@@ -134,6 +136,8 @@ WRONG = {
         "flipped": (model(first=masked), "mask is flipped"),
         "only the last GRU": (model(second=kept), "first GRU starts with padding"),
         "sentinel reaches Conv1D": (model(masking=None, first=kept), "convolution reads the"),
+        "convolution that shortens": (model(first=kept, padding="valid"), "gives fewer steps"),
+        "no Dense": (model(first=kept, dense=False), "One of the five layers is missing"),
         "a layer": (lambda: keras.layers.GRU(20), "a Keras model is asked for"),
     },
 }
@@ -142,6 +146,7 @@ RIGHT = {
     "4.1": {
         "NumPy": lambda a, b: None if a is None or b is None else np.logical_or(a, b),
         "Keras": lambda a, b: None if a is None or b is None else keras.ops.logical_or(a, b),
+        "sum": lambda a, b: a + b if a is not None and b is not None else None,
         "Add itself": lambda a, b: keras.layers.Add().compute_mask(
             [np.zeros((3, 6, 1))] * 2, [a, b]
         ),

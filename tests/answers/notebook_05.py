@@ -138,6 +138,7 @@ WRONG = {
             start(joined(lambda mask: ops.zeros_like(mask[:, :1]))),
             "new step is real",
         ),
+        "copies the first step": (start(joined(lambda mask: mask[:, :1])), "always real"),
         "at the end": (
             start(unless_none(lambda mask: ops.concatenate([mask, true(mask)], axis=1))),
             "stands at the end",
@@ -172,7 +173,7 @@ WRONG = {
     "5.2": {
         "published": (
             softmax(lambda s, m: shares(s, m) / ops.sum(shares(s, m), axis=-1, keepdims=True)),
-            "published layer",
+            "layer of the guide",
         ),
         "wrong axis": (softmax(lambda s, m: ops.softmax(hidden(s, m))), "last axis"),
         "over the batch": (
@@ -219,7 +220,7 @@ WRONG = {
         ),
     },
     "5.3": {
-        "published": (embedding(lambda table, ids: ops.take(table, ids)), "published line"),
+        "published": (embedding(lambda table, ids: ops.take(table, ids)), "line of the guide"),
         "wrong axis": (embedding(lambda table, ids: ops.take(table, ids, axis=1)), "raised"),
         "first column": (embedding(lambda table, ids: ops.take(table[:, 0], ids)), "by column"),
         "off by one": (

@@ -55,6 +55,16 @@ def chosen_and_cleaned(scores, mask):
     return tf.where(tf.math.is_nan(weights), tf.zeros_like(weights), weights)
 
 
+def behind(ids):
+    """Wrong: takes it that all padding stands behind the words."""
+    return (np.arange(ids.shape[1]) < (ids != 0).sum(axis=1)[:, np.newaxis])[:, np.newaxis, :]
+
+
+def overflowing(scores, mask):
+    e = tf.exp(scores) * tf.cast(mask, scores.dtype)
+    return tf.math.divide_no_nan(e, tf.reduce_sum(e, axis=-1, keepdims=True))
+
+
 def loop(ids):
     batch, steps = ids.shape
     mask = np.zeros((batch, steps, steps), bool)
@@ -86,6 +96,8 @@ WRONG = {
         ),
         "no padding": (lambda ids: np.stack([tri(ids)] * len(ids)), "padding part is missing"),
         "padding mask alone": (lambda ids: ids != 0, "That is the padding mask"),
+        "to be added": (lambda ids: np.where(keys(ids) & tri(ids), 0, -1e9), r"mask to \*add"),
+        "padding counted, not looked for": (lambda ids: behind(ids) & tri(ids), "need not stand"),
         "missing axis": (lambda ids: (ids != 0) & tri(ids)[: len(ids)], "has shape|steps differ"),
     },
     "6.2": {
@@ -146,6 +158,8 @@ WRONG = {
             "A masked score of 0",
         ),
         "mask forgotten": (then_softmax(lambda s, m: s), "without a mask"),
+        "exponentials of large scores": (overflowing, "exp\\(20\\) is too large"),
+        "NumPy": (lambda s, m: zeroed(tf.nn.softmax(chosen(s, m)), m).numpy(), "in TensorFlow"),
         "always float32": (
             lambda s, m: tf.cast(zeroed(tf.nn.softmax(chosen(s, m)), m), "float32"),
             "dtype must be that of the scores",
