@@ -115,7 +115,7 @@ def plot_weights(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw attention weights on a fixed scale from 0 to 1; what is not allowed is hatched.
+    """Draw attention weights on a fixed scale from 0 to 1; what is masked is hatched.
 
     Args:
         weights: Array-like of numbers between 0 and 1, with shape `(S,)`, `(T, S)`, `(B, T, S)`
@@ -336,7 +336,10 @@ def _label(axis, name: str, labels: tuple[str, ...], cell: float) -> None:
         axis.set_ticks(list(ticks), [_shortened(labels[i]) for i in ticks], parse_math=False)
     else:
         axis.set_ticks([])
-    axis.set_tick_params(rotation=90 if turned else 0, length=0, pad=3)
+    axis.set_tick_params(rotation=60 if turned else 0, length=0, pad=3)
+    if turned:  # slanted, so that "!" does not read as a dash
+        for label in axis.get_ticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     axis.set_label_text(name)
 
 
@@ -357,7 +360,8 @@ def _draw_legend(place: Figure | Axes, panels: list[Panel]):
 
             for label, value in {"weight 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
                 entries[label] = Patch(color=colormaps["cividis"](value))
-            entries["not allowed"] = Patch(**masked)
+            if not any(name.startswith("masked") for name in entries):
+                entries["masked"] = Patch(**masked)
     if not entries:
         return None
     columns = len(entries) if len(entries) <= 4 else 3
@@ -374,7 +378,8 @@ def _cell_size(panels: list[Panel], per_row: int) -> tuple[float, float]:
     widest = sum(sorted((p.inks.shape[1] for p in panels), reverse=True)[:per_row])
     longest = max((min(len(t), 9) for p in panels for t in p.texts), default=1)
     labels = max(len(_shortened(t)) for p in panels for t in p.rows) * 0.085 + 0.35
-    width = min(0.48 if longest < 3 else 0.16 + 0.09 * longest, (WIDEST - labels) / widest)
+    room = WIDEST + (1.0 if per_row > 1 else 0.0) - labels
+    width = min(0.48 if longest < 3 else 0.16 + 0.09 * longest, room / widest)
     height = min(0.42, (TALLEST + 1.8 * (rows - 1) - 0.9 * rows) / (tallest * rows))
     if any(p.axes == ("query", "key") for p in panels):
         width = height = min(width, height)

@@ -14,6 +14,7 @@ import numpy as np
 KEEP = "#08519C"
 MASKED = "#E5E5E5"
 HATCH = "#CACACA"
+NAN = "#FDE0DD"
 # The inks of cell texts: on keep, on masked, for NaN, on a blank cell. Contrast is tested.
 INKS = ("#FFFFFF", "#4F4F4F", "#A50F15", "#000000")
 ON_KEEP, ON_MASKED, ON_NAN, ON_BLANK = range(4)
@@ -123,7 +124,7 @@ def _weights_panel(name, sheet, allowed, axes, labels) -> Panel:
     nan = np.isnan(sheet)
     faces = colormaps["cividis"](np.where(nan, 0.0, sheet), bytes=True)
     light = _luminance(faces) > 0.179  # above it black text has more contrast than white
-    faces[nan] = 255
+    faces[nan] = _rgba(NAN)
     hidden = ~allowed & ~nan
     faces[hidden] = 0
     inks = np.where(nan, ON_NAN, np.where(hidden, ON_MASKED, np.where(light, ON_BLANK, ON_KEEP)))
@@ -131,7 +132,7 @@ def _weights_panel(name, sheet, allowed, axes, labels) -> Panel:
     marked = np.array(texts, object) + np.where(hidden, "/", "").ravel().astype(object)
     lines = [" ".join(row) for row in marked.reshape(sheet.shape)]
     head = f"{name or 'weights'}: {_count(sheet.shape, axes)}"
-    head += f", {int(hidden.sum())} not allowed (/)" * bool(hidden.any())
+    head += f", {int(hidden.sum())} masked (/)" * bool(hidden.any())
     head += f", {int(nan.sum())} NaN" * bool(nan.any())
     return Panel(
         kind="weights",

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 
 from helpers import Mask, Weights, plot_mask, plot_masks, plot_weights, words
 from helpers.heatmaps import Heatmaps
-from helpers.panels import HATCH, INKS, KEEP, MASKED, ON_KEEP, ON_MASKED, as_panels
+from helpers.panels import HATCH, INKS, KEEP, MASKED, NAN, ON_KEEP, ON_MASKED, ON_NAN, as_panels
 
 import hypothesis.extra.numpy as hnp
 import matplotlib.pyplot as plt
@@ -237,6 +237,7 @@ def test_contrast_of_text_on_cells_is_at_least_4_5():
     assert contrast(INKS[ON_KEEP], KEEP) >= 4.5
     assert contrast(INKS[ON_MASKED], MASKED) >= 4.5
     assert contrast(INKS[ON_MASKED], HATCH) >= 4.5, "the hatch runs under the text"
+    assert contrast(INKS[ON_NAN], NAN) >= 4.5
     for value in np.linspace(0, 1, 101):
         (panel,) = Weights([[value]]).panels()
         face = "#" + bytes(panel.faces[0, 0, :3]).hex()
