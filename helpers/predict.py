@@ -112,15 +112,14 @@ class Prediction(widgets.VBox):
         rows, columns = self._answer.shape
         longest = max(map(len, self._panel.texts))
         width = f"{max(3.2, min(1.8 + 0.62 * (longest + 2), 8)):.1f}em"
-        across, down = self._panel.axes[1], self._panel.axes[0]
-        head = [widgets.Label(f"{down} ↓ {across} →".lstrip("↓ "))] + [
-            widgets.Label(c, layout=widgets.Layout(justify_content="center"))
-            for c in self._panel.columns
-        ]
-        children = head
+        down, across = self._panel.axes
+        end = widgets.Layout(justify_content="flex-end", padding="0 0.6em 0 0")
+        middle = widgets.Layout(justify_content="center")
+        children = [widgets.Label(across, layout=end)]
+        children += [widgets.Label(column, layout=middle) for column in self._panel.columns]
         for row in range(rows):
-            end = widgets.Layout(justify_content="flex-end", padding="0 0.6em 0 0")
-            children.append(widgets.Label(self._panel.rows[row], layout=end))
+            label = f"{down} {self._panel.rows[row]}".strip()
+            children.append(widgets.Label(label, layout=end))
             children += self.cells[row * columns : (row + 1) * columns]
         layout = widgets.Layout(
             grid_template_columns=f"max-content repeat({columns}, minmax(2.4em, {width}))",
