@@ -270,6 +270,7 @@ class _Cells(Artist):
             renderer.draw_markers(gc, paths[text], nowhere, Path(middles), nowhere, _rgb(INKS[ink]))
 
 
+@lru_cache(maxsize=4096)
 def _whole_path(text: str, size: float, width: float) -> Path | None:
     """The outline of `text` about its middle, in pixels, if it fits."""
     path = _text_path(text, size)
