@@ -24,7 +24,8 @@ help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token)
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(NO_NEWS) $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(NO_NEWS) $(if $(filter 0,$(shell id -u)),--allow-root) \
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
 	$(BIN)/python -m pytest
