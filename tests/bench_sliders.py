@@ -91,6 +91,17 @@ def measure() -> dict[str, dict[str, list[float]]]:
     return json.loads("".join(printed).split("RESULT", 1)[1])
 
 
+def row(size: int, times: dict[str, list[float]]) -> str:
+    """One line of the table: medians, 95th percentiles and the ratio of the medians."""
+    median = {name: statistics.median(values) for name, values in times.items()}
+    tail = {name: statistics.quantiles(values, n=20)[-1] for name, values in times.items()}
+    return (
+        f"{f'{size}×{size}':<8} {median['ours']:6.1f} ({tail['ours']:6.1f})"
+        f" {median['interact']:10.1f} ({tail['interact']:7.1f})"
+        f" {median['ours'] / median['interact']:12.3f}"
+    )
+
+
 def import_time() -> float:
     """Seconds to import `helpers` in a fresh interpreter, the median of five."""
     code = "import time; t = time.perf_counter(); import helpers; print(time.perf_counter() - t)"
@@ -106,14 +117,7 @@ def main() -> None:
     print(f"A slider move, kernel side: median of {MOVES} (95th percentile), milliseconds\n")
     print("cells     ours            interact + subplots   ours / interact")
     for size, times in measure().items():
-        median = {name: statistics.median(values) for name, values in times.items()}
-        tail = {name: statistics.quantiles(values, n=20)[-1] for name, values in times.items()}
-        print(
-            f"{size}×{size}".ljust(8),
-            f"{median['ours']:6.1f} ({tail['ours']:6.1f})",
-            f"{median['interact']:10.1f} ({tail['interact']:7.1f})",
-            f"{median['ours'] / median['interact']:12.3f}",
-        )
+        print(row(size, times))
     print(f"\nimport helpers, fresh interpreter: {import_time():.2f} s")
     print(f"(this took {time.perf_counter() - start:.0f} s)")
 

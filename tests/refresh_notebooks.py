@@ -50,10 +50,9 @@ def joined_streams(outputs: list) -> list:
     return result
 
 
-def refresh(path: Path) -> None:
-    """Execute the notebook at `path` in a fresh kernel and write it back in normal form."""
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
+def kernel_for(notebook: nbformat.NotebookNode, path: Path) -> NotebookClient:
+    """A client that runs `notebook` in a fresh kernel, in the folder of `path`."""
+    return NotebookClient(
         notebook,
         timeout=120,
         kernel_name="python3",
@@ -61,7 +60,12 @@ def refresh(path: Path) -> None:
         store_widget_state=False,
         record_timing=False,
     )
-    client.execute()
+
+
+def refresh(path: Path) -> None:
+    """Execute the notebook at `path` in a fresh kernel and write it back in normal form."""
+    notebook = nbformat.read(path, as_version=4)
+    kernel_for(notebook, path).execute()
     nbformat.write(normalise(notebook), path)
 
 

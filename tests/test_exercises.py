@@ -3,6 +3,7 @@
 import re
 
 from helpers import check
+from helpers.exercises.engine import NotYet, compare_mask
 from tests import notebooks
 from tests.answers import RIGHT, WRONG
 
@@ -116,6 +117,16 @@ def test_a_wrong_mask_is_drawn_with_the_steps_that_differ():
     assert "data:image/png;base64," in data["text/html"]
     assert "18 steps differ" in data["text/plain"]
     assert check("1.1", lambda ids: (ids != 0)[:, None]).figure is None, "another shape: no picture"
+
+
+def test_of_a_batch_of_attention_masks_the_first_wrong_sentence_is_drawn():
+    right = np.tile(np.tri(3, dtype=bool), (2, 1, 1))
+    wrong = right.copy()
+    wrong[1, 0, 2] = True
+    with pytest.raises(NotYet, match="1 of 18 steps differ") as caught:
+        compare_mask(wrong, right, {}, shown="mask")
+    assert "Your mask of sequence 1: 1 step differs" in caught.value.figure.words
+    assert "3 queries × 3 keys" in caught.value.figure.words
 
 
 def test_a_product_is_not_taken_for_emphasis():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests import notebooks
 
+import numpy as np
 import pytest
 
 
@@ -18,6 +19,26 @@ def run_cell(source: str, namespace: dict, name: str):
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, name, "exec"), namespace)
     return eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last else None
+
+
+def sweep(explorer) -> int:
+    """Put every control of an Explorer through all of its values; returns how many moves."""
+    moves = 0
+    for control in explorer.controls.values():
+        first = control.value
+        if hasattr(control, "options"):
+            values = [value for _, value in control._options_full]
+        elif hasattr(control, "step"):
+            values = np.arange(control.min, control.max + control.step / 2, control.step)
+        else:
+            values = [True, False]
+        for value in values:
+            control.value = type(first)(value)
+            assert explorer.problem == "", f"{control.description} = {value}: {explorer.problem}"
+            assert explorer.sentence and explorer.picture.value
+            moves += 1
+        control.value = first
+    return moves
 
 
 @pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
@@ -34,6 +55,8 @@ def test_published_solutions_are_correct(path: Path, monkeypatch):
         if cell.cell_type == "code":
             values[i] = run_cell(cell.source, namespace, f"{path.name}, cell {i}")
             getattr(values[i], "_repr_mimebundle_", lambda: None)()
+    explorers = [value for value in values.values() if hasattr(value, "controls")]
+    assert explorers and all(sweep(explorer) > 1 for explorer in explorers)
     for exercise in exercises:
         verdict = values[exercise.check]
         assert verdict.outcome == "correct", str(verdict)

@@ -206,9 +206,17 @@ def same(a: np.ndarray, b: np.ndarray, tolerance: float = 0.0) -> bool:
 
 
 def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
-    """The learner's mask with the cells that differ marked, where it can be drawn."""
-    if values.shape != right.shape or not np.isin(values, (0, 1)).all() or right.ndim > 2:
+    """The learner's mask with the cells that differ marked, where it can be drawn.
+
+    Of a mask of several sentences by queries by keys, the first sentence that differs.
+    """
+    if values.shape != right.shape or not np.isin(values, (0, 1)).all() or right.ndim > 3:
         return None
+    title = "Your mask"
+    if right.ndim == 3:
+        first = int(np.argwhere(values.astype(bool) != right)[0][0])
+        values, right, tokens = values[first], right[first], None
+        title, axes = f"Your mask of sequence {first}", axes or ("query", "key")
     wrong = values.astype(bool) != right
     texts = [] if tokens is None else np.asarray(tokens).astype(str)
     rows, marks = np.atleast_2d(values.astype(int)), np.atleast_2d(wrong)
@@ -217,9 +225,7 @@ def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
         [f"{text} ✗" if bad else str(text) for text, bad in zip(row, bads)]
         for row, bads in zip(cells, marks)
     ]
-    return plot_mask(
-        rows, tokens=labelled, axes=axes, title=f"Your mask: {_steps_differ(wrong)} (✗)"
-    )
+    return plot_mask(rows, tokens=labelled, axes=axes, title=f"{title}: {_steps_differ(wrong)} (✗)")
 
 
 def _steps_differ(wrong: np.ndarray) -> str:

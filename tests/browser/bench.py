@@ -1,9 +1,9 @@
 """From key press to changed picture in the page, against interact: `make bench-browser`."""
 
-import statistics
 import tempfile
 from pathlib import Path
 
+from tests.bench_sliders import row
 from tests.browser.conftest import FLAGS
 from tests.browser.lab import Notebook, chromium, jupyterlab
 
@@ -92,14 +92,7 @@ def main() -> None:
                     "ours": measure(notebook, OURS.format(size=size)),
                     "interact": measure(notebook, INTERACT.format(size=size)),
                 }
-                median = {name: statistics.median(t) for name, t in times.items()}
-                tail = {name: statistics.quantiles(t, n=20)[-1] for name, t in times.items()}
-                print(
-                    f"{size}×{size}".ljust(8),
-                    f"{median['ours']:6.1f} ({tail['ours']:6.1f})",
-                    f"{median['interact']:10.1f} ({tail['interact']:7.1f})",
-                    f"{median['ours'] / median['interact']:12.3f}",
-                )
+                print(row(size, times))
             notebook.close()
             browser.close()
 

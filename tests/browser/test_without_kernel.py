@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import notebooks
 from tests.browser.lab import ROOT
-from tests.refresh_notebooks import joined_streams
+from tests.refresh_notebooks import joined_streams, kernel_for
 
 import nbformat
 import pytest
@@ -112,21 +112,13 @@ def loopback_up() -> None:
 
 def run_without_network() -> None:
     """In a namespace without a route: run the notebooks named on the command line."""
-    from nbclient import NotebookClient
-
     loopback_up()
     with socket.socket() as outside:
         outside.settimeout(2)
         assert outside.connect_ex(("192.0.2.1", 443)) != 0, "there is a network"
     for name in sys.argv[1:]:
         path = Path(name)
-        NotebookClient(
-            notebooks.read(path),
-            timeout=120,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            store_widget_state=False,
-        ).execute()
+        kernel_for(notebooks.read(path), path).execute()
         print("RAN", path.name)
 
 
@@ -159,16 +151,8 @@ def outputs_of(cell) -> list:
 @pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
 def test_each_cell_run_twice_in_a_row_gives_the_same(path):
     """A reader runs a cell again to see it once more; it must not depend on how often."""
-    from nbclient import NotebookClient
-
     notebook = notebooks.read(path)
-    client = NotebookClient(
-        notebook,
-        timeout=120,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False,
-    )
+    client = kernel_for(notebook, path)
     with client.setup_kernel():
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
