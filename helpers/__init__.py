@@ -18,10 +18,9 @@ from helpers.exercises import check  # noqa: E402
 from helpers.heatmaps import plot_mask, plot_masks, plot_weights  # noqa: E402
 from helpers.panels import Mask, Weights  # noqa: E402
 from helpers.predict import predict_mask  # noqa: E402
-from helpers.probes import influence, padding_leak  # noqa: E402
 from helpers.sentences import words  # noqa: E402
 from helpers.sliders import explore  # noqa: E402
-from helpers.traces import trace_masks  # noqa: E402
+from maskprobe import influence, padding_leak, trace_masks  # noqa: E402
 
 __all__ = [
     "Mask",

@@ -3,9 +3,9 @@
 from typing import Any
 
 from helpers.exercises.engine import NotYet, call, compare_mask, compare_values
-from helpers.probes import padding_leak
+from maskprobe import padding_leak
 from helpers.sentences import words
-from helpers.traces import trace_masks
+from maskprobe import trace_masks
 
 import numpy as np
 

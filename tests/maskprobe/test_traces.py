@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from helpers.traces import trace_masks
+from maskprobe import trace_masks
 
 import keras
 import numpy as np
@@ -641,5 +641,5 @@ def test_a_function_that_calls_no_layer_is_refused_in_words():
 
 
 def test_importing_the_module_imports_no_tensorflow():
-    code = "import sys, helpers.traces; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    code = "import sys, maskprobe; assert not {'tensorflow', 'keras'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ probed and a slow loop is the oracle.
 import subprocess
 import sys
 
-from helpers.probes import influence, padding_leak
+from maskprobe import influence, padding_leak
 
 import keras
 import numpy as np
@@ -677,7 +677,7 @@ def test_nan_says_which_run():
 
 
 def test_importing_the_probes_imports_no_tensorflow():
-    code = "import sys, helpers.probes; print({'keras', 'tensorflow'} & set(sys.modules))"
+    code = "import sys, maskprobe; print({'keras', 'tensorflow'} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
