@@ -1,9 +1,10 @@
 """Every check against wrong answers that have a name, and against right ones written otherwise."""
 
+import functools
 import re
 
 from helpers import check
-from helpers.exercises.engine import NotYet, compare_mask
+from helpers.exercises.engine import NotYet, call_layer, compare_mask, id_batches
 from tests import notebooks
 from tests.answers import RIGHT, WRONG
 
@@ -39,9 +40,109 @@ def test_a_right_answer_is_accepted_however_it_is_written(number, name):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("answer", [..., None])
-def test_a_stub_is_not_attempted(number, answer):
-    assert check(number, answer).outcome == "not attempted"
+def test_a_stub_is_not_attempted(number):
+    verdict = check(number, ...)
+    assert verdict.outcome == "not attempted" and not verdict and verdict.score == 0
+
+
+def test_a_verdict_serves_in_a_condition():
+    right, wrong = check("1.1", lambda ids: ids != 0), check("1.1", lambda ids: ids == 0)
+    assert right and right.score == 1
+    assert not wrong and wrong.score == 0
+
+
+def test_none_is_what_print_returns_and_no_stub():
+    assert "`print(…)`" in check("1.1", None).message
+    assert "what `print` returns" in check("1.1", print).message
+    assert check("1.1", functools.partial(print)).outcome == "not yet"
+
+
+def test_a_call_without_its_parts_is_told_in_words():
+    assert 'check("1.1", …)' in check("1.1").message
+    assert "exercise comes first" in check(lambda ids: ids != 0, "1.1").message
+    strange = check("<b>1.1</b>", 1)
+    assert "<b>1.1" not in strange._repr_mimebundle_()["text/html"]
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("error", [Mute, GeneratorExit, SystemExit, RecursionError])
+def test_no_error_comes_out_of_a_check(error):
+    def answer(ids):
+        raise error
+
+    assert error.__name__ in check("1.1", answer).message
+
+
+def test_but_the_readers_own_interrupt_does():
+    def answer(ids):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("1.1", answer)
+
+
+def test_messages_have_an_end_and_prints_are_swallowed(capsys):
+    def answer(ids):
+        print("here")
+        raise ValueError("x y " * 10**6)
+
+    assert len(check("1.1", answer).message) < 1000
+    assert len(check("1.1", lambda ids: "x" * 10**7).message) < 1000
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_the_dtype_policy_of_the_reader_does_not_count_and_stays(policy):
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        for number in NUMBERS:
+            for name, answer in RIGHT[number].items():
+                assert check(number, answer), f"{number}, {name}"
+        assert keras.config.dtype_policy().name == policy
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_layer_that_forgets_its_return_leaves_keras_whole():
+    import keras
+    from keras.src.backend import get_keras_mask
+
+    class Forgets(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def call(self, inputs):
+            2 * inputs  # noqa: B018
+
+    masked = keras.layers.Embedding(5, 2, mask_zero=True)(np.array([[1, 0]]))
+    with pytest.raises(NotYet, match=r"`call` returned None, for Forgets\(\)\(x\)"):
+        call_layer(Forgets(), masked, shown="Forgets()(x)")
+    with pytest.raises(TypeError):  # what a reader meets who runs it by hand
+        Forgets()(masked)
+    assert check("1.1", lambda ids: ids != 0)
+    assert get_keras_mask(None) is None
+    layer = keras.layers.Dense(2)
+    assert call_layer(layer, masked, shown="Dense(2)(x)").shape == (1, 2, 2)
+    assert layer.call.__self__ is layer, "the layer is as it was"
+
+
+def test_the_batches_to_try_are_of_every_kind():
+    batches = id_batches(largest=9, empty_rows=True)
+    shapes = {ids.shape for ids in batches.values()}
+    assert any(rows == 1 for rows, _ in shapes) and any(rows == steps for rows, steps in shapes)
+    assert {ids.dtype for ids in batches.values()} == {np.dtype("int32")}
+    assert max(ids.max() for ids in batches.values()) <= 9
+    assert (batches.pop("a sentence without words") == 0).all(axis=1).any()
+    assert all((ids != 0).any(axis=1).all() for ids in batches.values())
+    assert 256 in id_batches()["padding after the words"], "0 in an int8"
 
 
 def returns_ellipsis(*_):

@@ -1,12 +1,32 @@
-"""What all exercises share: three outcomes, named mistakes, and a picture of the difference."""
+"""What all exercises share: three outcomes, named mistakes, and a picture of the difference.
+
+**What every judge tries**, for whoever writes the next one. An answer is right if it is right on
+
+- padding after, before and in the middle of the words, and none: `id_batches()` has them all;
+- another batch size, another length and a batch of one, as `id_batches()` has them, too;
+- ids, sizes and values that the notebook does not show;
+- rows without a kept step, where the text does not exclude them;
+- float32 and float16 (or int32 and int64 ids), where the answer computes;
+- symbolic tensors, where the answer is a layer: put it into a Functional model;
+- its *output*, not its mask alone: run what it makes behind a layer that reads the mask;
+- values and gradients, where something is to be trained.
+
+Compare what it does, not how it is written (`isinstance`, not class names), and leave nothing
+behind in the kernel. `check` itself pins the dtype policy, hides prints and warnings, and turns
+whatever goes wrong into a verdict.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
+import io
 import re
+import sys
 import textwrap
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
@@ -18,9 +38,12 @@ import numpy as np
 
 NOT_ATTEMPTED, NOT_YET, CORRECT = "not attempted", "not yet", "correct"
 _MARKS = {NOT_ATTEMPTED: "○", NOT_YET: "✗", CORRECT: "✓"}
+_NOTHING = object()  # no answer was handed over
+_LONGEST = 900  # characters of a message
+_TO_DO = "Replace the `...` above, run that cell, then this."
 
 
-def check(number: str, answer: Any) -> Verdict:
+def check(number: str, answer: Any = _NOTHING) -> Verdict:
     """Judge an answer to an exercise.
 
     Args:
@@ -29,43 +52,107 @@ def check(number: str, answer: Any) -> Verdict:
 
     Returns:
         A `Verdict`: *not attempted*, *not yet* with what exactly is wrong and, for a mask, a
-        picture of where, or *correct*. Whatever the answer does, nothing is raised.
+        picture of where, or *correct*. It is true if correct, false otherwise. Whatever the
+        answer does, nothing is raised (but your own interrupt).
 
     Example:
     >>> check("1.1", padding_mask)
     """
-    number = str(number)
-    try:
-        notebook = import_module(f"helpers.exercises.notebook_{int(number.split('.')[0]):02d}")
-        judge = notebook.JUDGES[number]
-    except (ValueError, KeyError, ModuleNotFoundError):
+    judge, name = _judge(number), _printable(number)
+    if judge is None:
+        swapped = isinstance(answer, str) and _judge(answer) is not None
         return Verdict(
-            number,
+            name,
             NOT_YET,
-            f"There is no exercise {number!r}: take the number from its heading, as in "
-            'check("1.1", …).',
+            f'The exercise comes first, then the answer: `check("{answer}", …)`.'
+            if swapped
+            else f"There is no exercise {name!r}: take the number from its heading, as in "
+            '`check("1.1", …)`.',
         )
-    if answer is None or answer is ...:
-        return Verdict(number, NOT_ATTEMPTED, "Replace the `...` above, run that cell, then this.")
+    if answer is _NOTHING:
+        return Verdict(name, NOT_YET, f'Hand over your answer, too: `check("{name}", …)`.')
+    if answer is ...:
+        return Verdict(name, NOT_ATTEMPTED, _TO_DO)
+    if answer is None:
+        return Verdict(
+            name,
+            NOT_YET,
+            "Your answer is None. `print(…)`, for one, returns None: leave it out, and if it is "
+            "a function that makes the answer, give it a `return`.",
+        )
     try:
-        praise = judge(answer)
+        with _undisturbed():
+            praise = judge(answer)
     except NotAttempted:
-        return Verdict(number, NOT_ATTEMPTED, "Replace the `...` above, run that cell, then this.")
+        return Verdict(name, NOT_ATTEMPTED, _TO_DO)
     except NotYet as mistake:
-        return Verdict(number, NOT_YET, str(mistake), mistake.figure)
-    except (Exception, SystemExit) as error:  # an answer of a kind that no judge foresaw
-        return Verdict(number, NOT_YET, f"Your answer could not be checked: {in_words(error)}")
-    return Verdict(number, CORRECT, praise or "")
+        return Verdict(name, NOT_YET, _shortened(str(mistake)), mistake.figure)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an answer of a kind that no judge foresaw
+        return Verdict(name, NOT_YET, f"Your answer could not be checked: {in_words(error)}")
+    return Verdict(name, CORRECT, praise or "")
+
+
+def _judge(number: Any) -> Callable[[Any], str] | None:
+    try:
+        number = str(number)
+        notebook = import_module(f"helpers.exercises.notebook_{int(number.split('.')[0]):02d}")
+        return notebook.JUDGES[number]
+    except Exception:  # no such notebook, no such exercise, not even a text
+        return None
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The reader's Keras as it comes from the box during a check, and as it was after it."""
+    keras = sys.modules.get("keras")
+    policy = keras.config.dtype_policy() if keras else None
+    _forget_mask_of_none()
+    with (
+        warnings.catch_warnings(action="ignore"),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        try:
+            if keras:
+                keras.config.set_dtype_policy("float32")
+            yield
+        finally:
+            if keras:
+                keras.config.set_dtype_policy(policy)
+            _forget_mask_of_none()
+
+
+def _forget_mask_of_none() -> None:
+    """A layer whose `call` forgot its `return` makes Keras 3.15 note a mask for `None`.
+
+    It raises only then, so the note stays, and from there on Keras takes each `None` for a
+    masked tensor: models that have nothing to do with that layer fail until the kernel ends.
+    """
+    with contextlib.suppress(Exception):  # no Keras yet, or one that keeps its masks elsewhere
+        sys.modules["keras.src.backend"].set_keras_mask(None, None)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` says: `outcome` is *not attempted*, *not yet* or *correct*."""
+    """What `check` says: `outcome` is *not attempted*, *not yet* or *correct*.
+
+    A verdict is true when correct and false otherwise, so `assert check("1.1", answer)` tests.
+    """
 
     number: str
     outcome: str
     message: str
     figure: MaskFigure | None = None
+
+    def __bool__(self) -> bool:
+        return self.outcome == CORRECT
+
+    @property
+    def score(self) -> float:
+        """1.0 when correct, else 0.0."""
+        return float(bool(self))
 
     def __str__(self) -> str:
         head = f"{_MARKS[self.outcome]} Exercise {self.number}: {self.outcome}."
@@ -74,7 +161,7 @@ class Verdict:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, **_):
-        head = f"{_MARKS[self.outcome]} Exercise {self.number}: {self.outcome}."
+        head = f"{_MARKS[self.outcome]} Exercise {escape(self.number)}: {self.outcome}."
         html = f'<p role="status"><b>{head}</b> {_code(self.message)}</p>'
         words = str(self)
         if self.figure is not None:
@@ -97,6 +184,39 @@ class NotYet(Exception):
         self.figure = figure
 
 
+def id_batches(*, largest: int = 3215, empty_rows: bool = False) -> dict[str, np.ndarray]:
+    """Padded batches of ids, int32 `(B, T)`, that no answer has seen: see the rule above.
+
+    Args:
+        largest: No id is larger (the `input_dim` of a table, less one). Where it allows, 256
+            and 10 are among the ids: an `int8` or a last digit takes them for 0.
+        empty_rows: Whether to add a batch with a row of padding only.
+
+    Returns:
+        Batches by name, as in *"for padding before the words"*.
+    """
+    words = np.array([256, 1, 10, 7, 512, 3, 20, 2, 1280, 5, 30, 9], "int32")
+    words = np.where(words > largest, words % largest + 1, words).astype("int32")
+
+    def batch(*rows: str) -> np.ndarray:
+        """`"xx."` is two words and a pad."""
+        ids = iter(np.tile(words, 4))
+        return np.array([[next(ids) if c == "x" else 0 for c in row] for row in rows], "int32")
+
+    batches = {
+        "padding after the words": batch("xxxxx", "xxx..", "x...."),
+        "padding before the words": batch("..xxxx", "xxxxxx", ".....x", "...xxx"),
+        "padding between the words": batch("x.xx.xx", ".xx.x.x"),
+        "no padding": batch("xxxx", "xxxx", "xxxx", "xxxx", "xxxx"),
+        "a batch of one": batch("xxxxx..."),
+        "sentences of one step": batch("x", "x"),
+        "as many sentences as steps": batch("xxx", "xx.", ".xx"),
+    }
+    if empty_rows:
+        batches["a sentence without words"] = batch("xx..", "....", ".xxx")
+    return batches
+
+
 def call(function: Any, *arguments: Any, shown: str) -> Any:
     """What the learner's function returns for a copy of `arguments`; its errors become words.
 
@@ -104,16 +224,58 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
         shown: The call as the learner would write it, for messages: `"padding_mask(ids)"`.
     """
     if not callable(function):
-        raise NotYet(f"A function is asked for, and this is a {type(function).__name__}.")
+        raise NotYet(f"A function is asked for, and this is {_a(function)}.")
     try:
         result = function(*(copy.deepcopy(a) for a in arguments))
-    except (Exception, SystemExit) as error:
+    except (NotYet, NotAttempted, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         raise NotYet(f"`{shown}` raised {in_words(error)}") from error
     if result is ... or (result is None and _is_stub(function)):
         raise NotAttempted
     if result is None:
-        raise NotYet(f"`{shown}` returned None: is a `return` missing, or was there no mask?")
+        raise NotYet(
+            f"`{shown}` returned None: is a `return` missing, or does it return what `print` "
+            "returns?"
+        )
     return result
+
+
+def call_layer(layer: Any, *inputs: Any, shown: str, **options: Any) -> Any:
+    """What the learner's layer returns. A `call` that returns nothing never reaches Keras.
+
+    Keras breaks on an output `None` in ways that outlast the error, see `_forget_mask_of_none`.
+
+    Args:
+        layer: A Keras layer or model.
+        inputs: Tensors, symbolic or not; they may carry a mask.
+        shown: The call as the learner would write it, for messages.
+        options: Keyword arguments of the call, such as `mask`.
+    """
+    own, outputs = layer.call, []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        outputs.append(own(*args, **kwargs))
+        if outputs[-1] is None or outputs[-1] is ...:
+            raise ValueError("no output")
+        return outputs[-1]
+
+    try:
+        object.__setattr__(layer, "call", watched)
+        return layer(*inputs, **options)
+    except (NotYet, NotAttempted, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if outputs and outputs[-1] is ...:
+            raise NotAttempted from error
+        if outputs and outputs[-1] is None:
+            if _is_stub(own):
+                raise NotAttempted from error
+            raise NotYet(f"`call` returned None, for {shown}: is a `return` missing?") from error
+        raise NotYet(f"`{shown}` raised {in_words(error)}") from error
+    finally:
+        with contextlib.suppress(AttributeError):
+            object.__delattr__(layer, "call")
 
 
 def compare_mask(
@@ -179,16 +341,23 @@ def compare_values(
 
 def as_array(got: Any, shown: str) -> np.ndarray:
     """`got` as a numeric array, or `NotYet`."""
+    if isinstance(got, (tuple, list)) and any(np.ndim(x) for x in got if hasattr(x, "shape")):
+        if isinstance(got, tuple):
+            raise NotYet(f"`{shown}` returns {len(got)} things: return the one asked for, alone.")
+    if type(got).__name__ in ("KerasTensor", "SymbolicTensor"):
+        raise NotYet(f"`{shown}` is symbolic and has no values: compute with what you are given.")
     try:
         values = np.asarray(got)
     except Exception:
         raise NotYet(
-            f"`{shown}` is a {type(got).__name__} that is no array: have its rows one length?"
+            f"`{shown}` is {_a(got)} that is no array: have its rows one length?"
         ) from None
     if values.dtype.kind in "US":
-        first = str(values.flat[0])
+        first = (
+            textwrap.shorten(str(values.flat[0])[:200], 40, placeholder="…") if values.size else ""
+        )
         raise NotYet(f"`{shown}` is no array of numbers: it holds text, such as {first!r}.")
-    if any(item is ... for item in values.flat):
+    if values.dtype == object and any(item is ... for item in values.flat):
         raise NotYet(f"There is still a `...` in `{shown}`.")
     if values.dtype.kind not in "biuf":
         raise NotYet(
@@ -232,19 +401,40 @@ def _steps_differ(wrong: np.ndarray) -> str:
     return "1 step differs" if wrong.sum() == 1 else f"{wrong.sum()} steps differ"
 
 
-def in_words(error: Exception) -> str:
-    """Name and message of an exception, without the colours of a terminal and without a flood."""
-    message = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
-    return textwrap.shorten(message, 400, placeholder=" …")
-
-
-def _is_stub(function: Callable) -> bool:
-    """Whether the body of `function` is still the `...` of the exercise."""
+def in_words(error: BaseException) -> str:
+    """Name and message of an exception, without colours, graph nodes and a flood of arguments."""
     try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
-        return True  # no source to look at: returning None is all we know
-    return source.rstrip().endswith("...")
+        message = str(error)
+    except BaseException:  # an error that cannot even say what it is
+        message = "(it has no message)"
+    message = re.sub(r"\x1b\[[0-9;]*m|\{\{\w+ [^}]*\}\}", "", message)
+    message = message.split("Arguments received by")[0].split("[Op:")[0]
+    return textwrap.shorten(f"{type(error).__name__}: {message}", 400, placeholder=" …")
+
+
+def _a(thing: Any) -> str:
+    """`"an int"`, `"a list"`."""
+    name = type(thing).__name__
+    return f"a{'n' * (name[:1].lower() in 'aeiou')} {name}"
+
+
+def _printable(number: Any) -> str:
+    try:
+        return textwrap.shorten(str(number)[:200], 20, placeholder="…")
+    except Exception:
+        return f"({_a(number)})"
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= _LONGEST else message[: _LONGEST - 2] + " …"
+
+
+def _is_stub(function: Any) -> bool:
+    """Whether the body of `function` is still the `...` of the exercise, or empty."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:  # a class, a `partial`, a built-in: no stub of ours
+        return False
+    return not code.co_names and code.co_code == (lambda: None).__code__.co_code
 
 
 def _code(message: str) -> str:
