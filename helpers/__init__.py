@@ -15,8 +15,13 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 from helpers.exercises import check  # noqa: E402
-from helpers.heatmaps import plot_mask, plot_masks, plot_weights  # noqa: E402
-from helpers.panels import Mask, Weights  # noqa: E402
+from helpers.heatmaps import (  # noqa: E402
+    plot_mask,
+    plot_masks,
+    plot_three_masks,
+    plot_weights,
+)
+from helpers.panels import Mask, ThreeMasks, Weights  # noqa: E402
 from helpers.predict import predict_mask  # noqa: E402
 from helpers.sentences import words  # noqa: E402
 from helpers.sliders import explore  # noqa: E402
@@ -24,6 +29,7 @@ from maskprobe import influence, padding_leak, trace_masks  # noqa: E402
 
 __all__ = [
     "Mask",
+    "ThreeMasks",
     "Weights",
     "check",
     "explore",
@@ -31,6 +37,7 @@ __all__ = [
     "padding_leak",
     "plot_mask",
     "plot_masks",
+    "plot_three_masks",
     "plot_weights",
     "predict_mask",
     "trace_masks",

@@ -16,7 +16,18 @@ from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
 
-from helpers.panels import HATCH, INKS, KEEP, MASKED, Axes2, Mask, Panel, Weights, as_panels
+from helpers.panels import (
+    HATCH,
+    INKS,
+    KEEP,
+    MASKED,
+    Axes2,
+    Mask,
+    Panel,
+    ThreeMasks,
+    Weights,
+    as_panels,
+)
 
 import numpy as np
 from matplotlib import style
@@ -135,6 +146,40 @@ def plot_weights(
     >>> plot_weights([[1.0, 0.0], [0.3, 0.7]], mask=[[1, 0], [1, 1]])
     """
     return _draw(Weights(weights, mask=mask, tokens=tokens, axes=axes).panels(title or ""), ax)
+
+
+def plot_three_masks(
+    wanted: Any,
+    declared: Any,
+    measured: Any,
+    *,
+    tokens: Any = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw the three masks of each sequence under one another: every bug is a difference.
+
+    Args:
+        wanted: Which steps are real, `(B, T)` or `(T,)`. Only the author of the data knows.
+        declared: What the layers say; `None` if no layer declares a mask, so that all steps are
+            kept.
+        measured: Which steps move the output, as `measured_mask` finds; `None` leaves it out.
+        tokens: Labels for the steps: `T` of them, or a list of `T` for each sequence.
+        title: Title of the picture.
+
+    Returns:
+        The `Figure`, a panel for each sequence. In a notebook it shows itself; its text form
+        also says at which timesteps neighbouring masks differ.
+
+    Raises:
+        ValueError: if the masks differ in shape, hold anything but 0 and 1, or do not go with
+            the tokens.
+        TypeError: if the wanted mask is `None`, or a mask is not an array of numbers.
+
+    Example:
+    >>> plot_three_masks([1, 1, 0], None, [1, 1, 1], title="Padding leaks")
+    """
+    masks = ThreeMasks(wanted, declared, measured, tokens=tokens)
+    return _draw(masks.panels(title or ""), None)
 
 
 class MaskFigure(Figure):
@@ -354,14 +399,16 @@ def _draw_legend(place: Figure | Axes, panels: list[Panel]):
     for panel in panels:
         if panel.kind == "mask":
             keep, drop = (1, 0) if panel.polarity == "keep" else (0, 1)
-            entries[f"kept ({keep})"] = Patch(color=KEEP)
-            entries[f"masked ({drop})"] = Patch(**masked)
+            if panel.holds_kept:
+                entries[f"kept ({keep})"] = Patch(color=KEEP)
+            if panel.holds_masked:
+                entries[f"masked ({drop})"] = Patch(**masked)
         elif panel.kind == "weights":
             from matplotlib import colormaps
 
             for label, value in {"weight 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
                 entries[label] = Patch(color=colormaps["cividis"](value))
-            if not any(name.startswith("masked") for name in entries):
+            if panel.holds_masked and not any(name.startswith("masked") for name in entries):
                 entries["masked"] = Patch(**masked)
     if not entries:
         return None

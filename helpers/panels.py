@@ -6,7 +6,8 @@ Nothing here draws. `heatmaps.py` turns panels into pictures, `sliders.py` into 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,18 @@ class Panel:
     @property
     def layout(self) -> tuple:
         """What a redraw of the cells alone cannot change."""
-        return (self.kind, self.rows, self.columns, self.axes, self.title, self.polarity)
+        held = self.holds_kept, self.holds_masked
+        return (self.kind, self.rows, self.columns, self.axes, self.title, self.polarity, held)
+
+    @property
+    def holds_kept(self) -> bool:
+        """Whether any cell is drawn in its own colour, for the legend."""
+        return bool(self.faces[..., 3].any())
+
+    @property
+    def holds_masked(self) -> bool:
+        """Whether the hatched ground shows in any cell, for the legend."""
+        return not self.faces[..., 3].all()
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,63 @@ class Mask:
                 )
             )
         return result
+
+
+@dataclass(frozen=True)
+class ThreeMasks:
+    """The wanted, the declared and the measured mask to show. See `plot_three_masks`."""
+
+    wanted: Any
+    declared: Any
+    measured: Any
+    tokens: Any = field(default=None, kw_only=True)
+
+    def panels(self, title: str = "") -> list[Panel]:
+        given = {"wanted": self.wanted, "declared": self.declared, "measured": self.measured}
+        masks = {name: np.atleast_2d(mask_array(m)) for name, m in given.items() if m is not None}
+        if "wanted" not in masks:
+            raise TypeError("The wanted mask is None. Only you know which steps are real.")
+        wanted = masks["wanted"]
+        for name, mask in masks.items():
+            if mask.shape != wanted.shape or mask.ndim != 2:
+                raise ValueError(
+                    f"The three masks have one value for each step, (batch, timesteps): wanted has "
+                    f"shape {wanted.shape}, {name} {mask.shape}."
+                )
+        batch, steps = wanted.shape
+        names = [name for name in given if name in masks or name == "declared"]
+        masks.setdefault("declared", np.ones_like(wanted))  # no mask: every step is kept
+        no_mask = {"declared": "declared: none"} if self.declared is None else {}
+        labels = [no_mask.get(name, name) for name in names]
+        tokens = self.tokens
+        if tokens is None:
+            tokens = [list(range(steps))] * batch
+        elif not _nested(tokens):
+            tokens = [tokens] * batch
+        if len(tokens) != batch:
+            raise ValueError(f"tokens: {len(tokens)} lists given for {batch} sequences.")
+        result = []
+        for i in range(batch):
+            rows = np.stack([masks[name][i] for name in names])
+            head = f"{title} · sequence {i}".strip(" ·") if batch > 1 else title
+            panel = Mask(rows, tokens=(labels, tokens[i]), axes=("", "timestep")).panels(head)[0]
+            result.append(replace(panel, words=_three_in_words(head, labels, rows)))
+        return result
+
+
+def _three_in_words(title: str, labels: Sequence[str], rows: np.ndarray) -> str:
+    width = max(map(len, labels))
+    lines = [f"{title or 'three masks'}: {rows.shape[1]} timesteps"]
+    lines += [
+        f"{label:<{width}}  {' '.join(map(str, row.astype(int)))}"
+        for label, row in zip(labels, rows)
+    ]
+    for (one, first), (two, second) in pairwise(zip(labels, rows)):
+        where = np.flatnonzero(first != second)
+        if where.size:
+            steps = f"timestep{'s' * (where.size > 1)} {', '.join(map(str, where))}"
+            lines.append(f"{one.split(':')[0]} ≠ {two.split(':')[0]} at {steps}")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -196,7 +265,7 @@ def as_panels(
         parts = [(title, shown)]
     result: list[Panel] = []
     for name, value in parts:
-        if not isinstance(value, Mask | Weights):
+        if not isinstance(value, Mask | Weights | ThreeMasks):
             value = Mask(value, tokens=tokens, polarity=polarity, axes=axes)
         elif value.tokens is None and tokens is not None:
             value = type(value)(**{**value.__dict__, "tokens": tokens})

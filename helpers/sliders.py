@@ -82,6 +82,7 @@ class Explorer(widgets.VBox):
         self._compute, self._caption = compute, caption
         self._options = {**options, "tokens": tokens}
         self._heatmaps: Heatmaps | None = None
+        self._drawn: dict[tuple, Heatmaps] = {}  # the last few layouts, for the way back
         self.sentence = self.problem = ""
         self.controls = _controls(compute, controls)
         self.picture = widgets.Image(format="png")
@@ -90,7 +91,10 @@ class Explorer(widgets.VBox):
         self._default = (self._state(), self.sentence, self.picture.value, self._description())
         for control in self.controls.values():
             control.observe(self._update, names="value")
-        super().__init__([*self.controls.values(), self.picture, self._words])
+        # Side by side, where there is room: picture and sentence shall be seen with them.
+        controls = widgets.Box([*self.controls.values()])
+        controls.layout.flex_flow = "row wrap"
+        super().__init__([controls, self.picture, self._words])
 
     def _update(self, _change=None) -> None:
         values = {name: control.value for name, control in self.controls.items()}
@@ -116,7 +120,11 @@ class Explorer(widgets.VBox):
         if self._heatmaps is None or self._heatmaps.layout != layout:
             # A new shape gets a new picture, never a smaller one: the page must not jump.
             size = (0, 0) if self._heatmaps is None else self._heatmaps.figure.get_size_inches()
-            self._heatmaps = Heatmaps(panels, size=size)
+            known = self._drawn.get(tuple(layout))
+            if known is None or tuple(known.figure.get_size_inches()) != tuple(size):
+                known = Heatmaps(panels, size=size)
+            self._drawn = {**dict(list(self._drawn.items())[-7:]), tuple(layout): known}
+            self._heatmaps = known
             width, _ = self._heatmaps.figure.canvas.get_width_height()
             self.picture.layout.width = f"{width}px"
             self.picture.layout.max_width = "100%"
@@ -166,8 +174,8 @@ def _controls(compute: Callable, given: dict[str, Any]) -> dict[str, widgets.Wid
                 "for a drop-down, True or False for a check box."
             )
         control.description = control.description or name.replace("_", " ")
-        control.style.description_width = "9em"
-        control.layout.width = "30em"
+        control.style.description_width = "8em"
+        control.layout.width = "27em"
         result[name] = control
     return result
 

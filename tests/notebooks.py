@@ -29,6 +29,47 @@ def read(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
+def is_hidden(cell: nbformat.NotebookNode) -> bool:
+    """Whether the stored output of a cell is collapsed until the cell is run."""
+    return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+
+
+def predictions(notebook: nbformat.NotebookNode) -> list[tuple[int, int]]:
+    """For each *Predict*: the index of its question and of the code cell that answers it."""
+    result = []
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and "**Predict.**" in cell.source:
+            answers = (
+                j
+                for j, after in enumerate(notebook.cells[i + 1 :], start=i + 1)
+                if after.cell_type == "code"
+                and after.outputs
+                and "predict_mask(" not in after.source
+            )
+            result.append((i, next(answers)))
+    return result
+
+
+def minutes(notebook: nbformat.NotebookNode) -> float:
+    """How long a reader is busy, by the rule of thumb that the series uses.
+
+    200 words a minute, half a minute for a code cell, two for a Predict and an Explorer, five for
+    an exercise. What is folded counts where it is read on the way (*What you see*), not where it
+    is looked up (hints, solutions, answers, *In depth*).
+    """
+    prose = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    prose = re.sub(r"<details>\s*<summary>(?!What you see).*?</details>", "", prose, flags=re.S)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    count = len(exercises(notebook))
+    explorers = sum("explore(" in c.source for c in code)
+    return (
+        len(prose.split()) / 200
+        + 0.5 * (len(code) - 2 * count)
+        + 2 * (prose.count("**Predict.**") + explorers)
+        + 5 * count
+    )
+
+
 def exercises(notebook: nbformat.NotebookNode) -> list[Exercise]:
     """The exercises of a notebook, in order.
 

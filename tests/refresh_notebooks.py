@@ -19,8 +19,9 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# What a cell may say about itself. A cell that nbval must not compare gives its reason.
-CELL_METADATA = ("tags", "nbval-reason")
+# What a cell may say about itself. A cell that nbval must not compare gives its reason; the
+# answer to a prediction is collapsed (`jupyter.outputs_hidden`) until the reader runs its cell.
+CELL_METADATA = ("tags", "nbval-reason", "jupyter")
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -6,7 +6,15 @@ import sys
 import time
 from itertools import combinations, pairwise
 
-from helpers import Mask, Weights, plot_mask, plot_masks, plot_weights, words
+from helpers import (
+    Mask,
+    Weights,
+    plot_mask,
+    plot_masks,
+    plot_three_masks,
+    plot_weights,
+    words,
+)
 from helpers.heatmaps import Heatmaps
 from helpers.panels import HATCH, INKS, KEEP, MASKED, NAN, ON_KEEP, ON_MASKED, ON_NAN, as_panels
 
@@ -14,7 +22,7 @@ import hypothesis.extra.numpy as hnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -296,6 +304,53 @@ def test_bad_masks_are_refused_in_words(mask, options, error, message):
         plot_mask(mask, **options)
 
 
+def test_three_masks_stand_under_one_another_and_say_where_they_differ():
+    figure = plot_three_masks(POST, POST, np.ones_like(POST), title="Lost")
+    assert len(figure.axes) == 3, "a panel for each sequence"
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["wanted", "declared", "measured"]
+    assert "Lost · sequence 2: 6 timesteps" in figure.words
+    assert "wanted    1 1 1 0 0 0\ndeclared  1 1 1 0 0 0\nmeasured  1 1 1 1 1 1" in figure.words
+    assert "declared ≠ measured at timesteps 3, 4, 5" in figure.words
+    assert "wanted ≠ declared" not in figure.words
+
+
+def test_no_declared_mask_keeps_every_step():
+    figure = plot_three_masks(POST[2], None, None, tokens=list("abcdef"))
+    assert figure.words == (
+        "three masks: 6 timesteps\nwanted          1 1 1 0 0 0\ndeclared: none  1 1 1 1 1 1\n"
+        "wanted ≠ declared at timesteps 3, 4, 5"
+    )
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ((None, POST, POST), {}, TypeError, "Only you know"),
+        ((POST, POST[:2], POST), {}, ValueError, r"wanted has shape \(3, 6\), declared \(2, 6\)"),
+        ((POST, POST, POST[..., None]), {}, ValueError, r"measured \(3, 6, 1\)"),
+        ((POST, [[7] * 6] * 3, POST), {}, ValueError, "token ids"),
+        ((POST, POST, POST), {"tokens": [list("abcdef")] * 2}, ValueError, "2 lists given for 3"),
+        ((POST, POST, POST), {"tokens": list("abc")}, ValueError, "3 given for 6"),
+    ],
+)
+def test_three_masks_that_do_not_go_together_are_refused(arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        plot_three_masks(*arguments, **options)
+
+
+def test_a_legend_shows_only_what_the_picture_holds():
+    def entries(figure):
+        return [text.get_text() for text in figure.legends[0].get_texts()]
+
+    assert entries(plot_mask(np.ones((2, 3)))) == ["kept (1)"]
+    assert entries(plot_mask(np.zeros((2, 3)))) == ["masked (0)"]
+    assert entries(plot_mask(POST)) == ["kept (1)", "masked (0)"]
+    assert "masked" not in entries(plot_weights([[0.5, 0.5]]))
+    assert "masked" in entries(plot_weights([[0.5, 0.5]], mask=[[1, 0]]))
+
+
 def test_bad_weights_are_refused_in_words():
     with pytest.raises(ValueError, match="before the softmax"):
         plot_weights([[3.2, -1.0]])
@@ -322,6 +377,7 @@ def test_a_moved_picture_equals_a_new_one(mask, data):
     """Drawing only the cells again must give the very pixels of drawing everything."""
     other = data.draw(hnp.arrays(bool, mask.shape))
     first, second = as_panels(mask), as_panels(other)
+    assume(first[0].layout == second[0].layout)  # the legend shows what the picture holds
     moved = Heatmaps(first)
     moved.png(first)
     png = moved.png(second)

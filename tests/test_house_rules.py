@@ -50,11 +50,52 @@ def test_opens_with_a_title_promises_and_a_time(path, notebook):
     assert re.search(r"\*\*About \d+ minutes\.\*\*", first)
 
 
+def test_the_minutes_are_honest(notebook):
+    stated = int(re.search(r"\*\*About (\d+) minutes\.\*\*", notebook.cells[0].source).group(1))
+    counted = notebooks.minutes(notebook)
+    assert abs(stated - counted) <= max(3, 0.15 * counted), f"{counted:.0f} minutes are counted"
+    assert stated <= 35
+
+
+def test_the_minutes_are_those_of_the_tables(path, notebook):
+    stated = re.search(r"\*\*About (\d+) minutes\.\*\*", notebook.cells[0].source).group(1)
+    contents = notebooks.read(notebooks.PATHS[0]).cells
+    texts = [(notebooks.FOLDER.parent / "README.md").read_text(encoding="utf-8")]
+    texts.append("\n".join(cell.source for cell in contents))
+    for text in texts:
+        row = re.search(rf"^\|.*\b{path.name[:2]} [^|]*\|[^|]*\| (\d+) \|", text, re.M)
+        assert row and row.group(1) == stated
+
+
+def test_no_answer_stands_beside_its_question(notebook):
+    answers = set()
+    for _, answer in notebooks.predictions(notebook):
+        assert notebooks.is_hidden(notebook.cells[answer]), f"cell {answer} answers a Predict"
+        answers.add(answer)
+        after = notebook.cells[answer + 1]
+        if "What you see" in after.source.split("\n\n")[0]:
+            assert after.source.startswith("<details><summary>What you see</summary>\n\n")
+    for i, cell in enumerate(notebook.cells):
+        assert i in answers or not notebooks.is_hidden(cell), f"cell {i}: nobody asked"
+
+
+def test_explorers_have_questions_with_folded_answers(notebook, prose):
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and "explore(" in cell.source:
+            assert notebook.cells[i + 1].source.startswith("<details><summary>Answers</summary>")
+    assert re.search(r"need not (be )?read", prose), "that an Explorer's code may be skipped"
+
+
+def test_code_fits_the_page(code):
+    for cell in code:
+        assert max(map(len, cell.source.splitlines()), default=0) <= 88, cell.source
+
+
 def test_closes_with_the_promises_kept_questions_and_a_link(prose):
     end = prose[prose.index("## Key points") :]
     assert end.index("- You **") < end.index("### Five questions") < end.index("**Next:**")
     assert len(re.findall(r"^- You \*\*", end, re.M)) == 3
-    questions, answers = end.split("<details><summary>Answers</summary>")
+    questions, answers = end.split("<details><summary>Answers</summary>")[-2:]
     for part in (questions.split("### Five questions")[1], answers):
         assert re.findall(r"^(\d)\. ", part, re.M) == list("12345")
 
