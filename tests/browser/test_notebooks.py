@@ -18,9 +18,25 @@ def notebook(request, browser, lab):
     page.on("request", lambda r: asked.append(r.url))
     notebook = Notebook(page, lab.format(request.param.name))
     notebook.asked = asked
+    notebook.predictions = notebooks.predictions(notebooks.read(request.param))
+    notebook.seen_first = [in_sight(notebook, answer) for _, answer in notebook.predictions]
     notebook.run_all()
     yield notebook
     notebook.close()
+
+
+def in_sight(notebook: Notebook, answer: int) -> dict:
+    """What a reader sees of the answer to a prediction: pictures, words, and the explanation."""
+    cell = notebook.cell(answer)
+    see = "all => all.filter(e => e.checkVisibility()).map(e => e.innerText)"
+    seen = {
+        "outputs": cell.locator(".jp-OutputArea-child").evaluate_all(see),
+        "first line": cell.locator(".jp-OutputPlaceholder").evaluate_all(see),
+    }
+    below = notebook.cell(answer + 1)
+    folded = below.locator("details").first
+    words = folded.locator(":scope > :not(summary)") if folded.count() else below.locator("p")
+    return seen | {"explanation": words.evaluate_all(see)}
 
 
 def explorers(notebook: Notebook) -> list[int]:
@@ -31,6 +47,27 @@ def test_runs_without_an_error(notebook):
     assert notebook.errors() == []
     code = [cell for cell in notebook.cells() if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in code)
+
+
+def test_no_answer_is_in_sight_before_its_cell_is_run(notebook):
+    assert notebook.predictions
+    for (question, answer), seen in zip(notebook.predictions, notebook.seen_first, strict=True):
+        assert seen["outputs"] == [], f"the answer to cell {question} is visible"
+        assert not any("What you see" in text for text in seen["explanation"])
+        after = in_sight(notebook, answer)
+        assert after["outputs"], f"cell {answer} was run and shows nothing"
+
+
+def test_an_explorer_is_seen_as_a_whole_on_a_small_screen(notebook):
+    notebook.page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        for index in explorers(notebook):
+            output = notebook.cell(index).locator(".jp-OutputArea-output").last
+            panel = notebook.page.locator(".jp-NotebookPanel:visible .jp-WindowedPanel-outer")
+            room = panel.first.evaluate("p => p.clientHeight")
+            assert output.bounding_box()["height"] <= room, f"cell {index} is higher than {room} px"
+    finally:
+        notebook.page.set_viewport_size(dict(zip(("width", "height"), SIZES["wide"])))
 
 
 def test_asks_no_other_host(notebook):
