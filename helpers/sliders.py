@@ -14,6 +14,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+from helpers import states
 from helpers.heatmaps import STYLE, Heatmaps, encode_png
 from helpers.panels import Axes2, Panel, as_panels
 
@@ -97,11 +98,8 @@ class Explorer(widgets.VBox):
         super().__init__([controls, self.picture, self._words])
 
     def _update(self, _change=None) -> None:
-        values = {name: control.value for name, control in self.controls.items()}
         try:
-            shown = self._compute(**values)
-            panels = as_panels(shown, **self._options)
-            sentence = _sentence(self._caption, shown, values, panels)
+            panels, sentence = self._show({n: c.value for n, c in self.controls.items()})
             picture = self._draw(panels)
         except Exception as error:  # whatever the learner's function raises is shown, in words
             self.problem = f"{type(error).__name__}: {error}"
@@ -114,6 +112,12 @@ class Explorer(widgets.VBox):
         self.problem, self.sentence = "", sentence
         self.picture.value = picture
         self._words.value = f'<p role="status">{escape(sentence)}</p>'
+
+    def _show(self, values: dict[str, Any]) -> tuple[list[Panel], str]:
+        """What is seen at these values of the controls: the panels and the sentence."""
+        shown = self._compute(**values)
+        panels = as_panels(shown, **self._options)
+        return panels, _sentence(self._caption, shown, values, panels)
 
     def _draw(self, panels: list[Panel]) -> bytes:
         layout = [p.layout for p in panels]
@@ -146,6 +150,8 @@ class Explorer(widgets.VBox):
         if picture:
             png = _with_footer(picture, state, sentence)
             bundle["image/png"] = base64.b64encode(png).decode()
+        if picture and states.wanted():
+            bundle[states.MIME] = states.every_state(self.controls, self._show)
         return bundle, {"image/png": {"alt": f"[{state}] {sentence}"}}
 
 

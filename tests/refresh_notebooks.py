@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from helpers import states
+
 import nbformat
 from nbclient import NotebookClient
 
@@ -72,6 +74,7 @@ def refresh(path: Path) -> None:
 
 def main(arguments: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ[states.VARIABLE] = "1"
     for path in map(Path, arguments or sorted(NOTEBOOKS.glob("*.ipynb"))):
         print(path.name, flush=True)
         refresh(path)

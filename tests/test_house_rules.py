@@ -4,6 +4,7 @@ import re
 import statistics
 from pathlib import Path
 
+from helpers import states
 from tests import notebooks
 from tests.refresh_notebooks import METADATA, normalise
 
@@ -174,6 +175,13 @@ def test_every_picture_has_a_text(code):
             if "image/png" in data:
                 assert output.metadata["image/png"]["alt"].strip()
                 assert data["text/plain"].strip()
+
+
+def test_every_state_of_an_explorer_is_stored(code):
+    for cell in code:
+        if "explore(" in cell.source:
+            (output,) = cell.outputs
+            assert len(output.data[states.MIME]["states"]) > 1, "make refresh"
 
 
 def test_links_lead_somewhere(path, prose):

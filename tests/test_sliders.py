@@ -2,8 +2,10 @@
 
 import base64
 import io
+import itertools
+import json
 
-from helpers import Mask, Weights, explore
+from helpers import Mask, Weights, explore, states
 
 import ipywidgets as widgets
 import numpy as np
@@ -197,3 +199,60 @@ def test_moves_leave_no_figure_open():
     for n in range(1, 10):
         explorer.controls["n"].value = n
     assert plt.get_fignums() == []
+
+
+def test_a_live_notebook_does_not_pay_for_the_states(explorer, monkeypatch):
+    monkeypatch.delenv(states.VARIABLE, raising=False)
+    assert states.MIME not in explorer._repr_mimebundle_()[0]
+    monkeypatch.setenv(states.VARIABLE, "1")
+    assert len(explorer._repr_mimebundle_()[0][states.MIME]["states"]) == 9 * 2
+
+
+def test_stored_states_are_what_is_seen(explorer, monkeypatch):
+    monkeypatch.setenv(states.VARIABLE, "1")
+    data = explorer._repr_mimebundle_()[0][states.MIME]
+    assert json.loads(json.dumps(data)) == data
+    assert [(c["label"], c["kind"], c["first"]) for c in data["controls"]] == [
+        ("length", "slider", 3),
+        ("side", "select", 0),
+    ]
+    for (length, side), (picture, sentence) in zip(
+        itertools.product(range(9), ("post", "pre")), data["states"], strict=True
+    ):
+        assert data["sentences"][sentence] == f"{length} of 8 kept, {side}."
+        (panel,) = data["pictures"][picture]
+        _, texts, cells, _ = data["panels"][panel]
+        colours = [data["palette"][int(cells[i : i + 2], 16)] for i in range(0, 16, 2)]
+        kept = first_steps(length, side)
+        assert [c == "#08519c" for c in colours] == list(kept)
+        assert data["texts"][texts] == [str(int(k)) for k in kept]
+    assert len(data["pictures"]) == 16, "none kept and all kept look the same on both sides"
+
+
+def test_weights_are_stored_with_their_colours_and_hatches(monkeypatch):
+    monkeypatch.setenv(states.VARIABLE, "1")
+    explorer = explore(
+        lambda share=0.5: Weights([[share, 1 - share]], mask=[[1, 0]]), share=(0.0, 1.0, 0.25)
+    )
+    data = explorer._repr_mimebundle_()[0][states.MIME]
+    assert data["controls"][0]["values"] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert "" in data["palette"] and len(data["palette"]) == 6
+    assert ["0.25", "0.75"] in data["texts"]
+
+
+def test_states_without_end_are_refused(monkeypatch):
+    monkeypatch.setenv(states.VARIABLE, "1")
+    with pytest.raises(ValueError, match="10000 states are too many"):
+        explore(lambda a=1, b=1: [True], a=(1, 100), b=(1, 100))._repr_mimebundle_()
+    with pytest.raises(TypeError, match="endless"):
+        explore(lambda name="": [True], name=widgets.Text("x"))._repr_mimebundle_()
+
+
+def test_a_legend_follows_the_picture_and_a_way_back_is_drawn_once(explorer):
+    legends = []
+    for length in (8, 3, 8, 0):
+        explorer.controls["length"].value = length
+        (legend,) = explorer._heatmaps.figure.legends
+        legends.append([text.get_text() for text in legend.get_texts()])
+    assert legends == [["kept (1)"], ["kept (1)", "masked (0)"], ["kept (1)"], ["masked (0)"]]
+    assert len(explorer._drawn) == 3

@@ -7,9 +7,9 @@ for all of them instead of once for each. (The strict run, in kernels, is nbval'
 import ast
 from pathlib import Path
 
+from helpers.states import values_of
 from tests import notebooks
 
-import numpy as np
 import pytest
 
 
@@ -26,14 +26,8 @@ def sweep(explorer) -> int:
     moves = 0
     for control in explorer.controls.values():
         first = control.value
-        if hasattr(control, "options"):
-            values = [value for _, value in control._options_full]
-        elif hasattr(control, "step"):
-            values = np.arange(control.min, control.max + control.step / 2, control.step)
-        else:
-            values = [True, False]
-        for value in values:
-            control.value = type(first)(value)
+        for value in values_of(control).values():
+            control.value = value
             assert explorer.problem == "", f"{control.description} = {value}: {explorer.problem}"
             assert explorer.sentence and explorer.picture.value
             moves += 1
