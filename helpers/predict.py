@@ -9,6 +9,7 @@ import base64
 from html import escape
 from typing import Any
 
+from helpers import states
 from helpers.heatmaps import Heatmaps
 from helpers.panels import INKS, KEEP, MASKED, ON_KEEP, ON_MASKED, Mask, blank_panel, mask_array
 
@@ -137,4 +138,6 @@ class Prediction(widgets.VBox):
             for line in np.array(self._panel.texts, object).reshape(self._answer.shape)
         ]
         bundle["text/plain"] = "\n".join([ASK, *rows])
+        if states.wanted():
+            bundle[states.PREDICTION_MIME] = states.prediction(self._panel, self._answer)
         return bundle, {"image/png": {"alt": ASK}}

@@ -1,4 +1,6 @@
-"""Every state of an Explorer as data: for comparison, and for pages that have no kernel.
+"""Every state of an Explorer, and the answer to a prediction, as data.
+
+For comparison, and for pages that have no kernel.
 
 Stored beside the picture when the notebooks are refreshed, compared by nbval, and moved by the
 script of the published pages. A reader's live notebook computes none of it.
@@ -16,6 +18,7 @@ from helpers.panels import Panel
 import numpy as np
 
 MIME = "application/vnd.masks-you-can-see.explorer+json"
+PREDICTION_MIME = "application/vnd.masks-you-can-see.prediction+json"
 VARIABLE = "MASKS_STORE_STATES"  # set where notebooks are refreshed and compared
 MOST_STATES = 2000
 
@@ -99,6 +102,18 @@ def every_state(
         "pictures": _plain(pictures),
         "sentences": list(sentences),
         "states": states,
+    }
+
+
+def prediction(panel: Panel, answer: np.ndarray) -> dict[str, Any]:
+    """A prediction's question and its answer, 1 = kept, row by row."""
+    return {
+        "version": 1,
+        "axes": list(panel.axes),
+        "rows": list(panel.rows),
+        "columns": list(panel.columns),
+        "texts": list(panel.texts),
+        "answer": "".join(map(str, answer.astype(int).ravel())),
     }
 
 

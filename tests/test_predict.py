@@ -2,7 +2,7 @@
 
 import base64
 
-from helpers import predict_mask, words
+from helpers import predict_mask, states, words
 from helpers.panels import KEEP, MASKED
 
 import numpy as np
@@ -102,3 +102,12 @@ def test_a_verdict_goes_with_the_next_click(prediction):
 def test_bad_masks_are_refused_in_words(answer, tokens, message):
     with pytest.raises(ValueError, match=message):
         predict_mask(answer, tokens=tokens)
+
+
+def test_the_answer_is_stored_for_pages_without_a_kernel(monkeypatch):
+    prediction = predict_mask([[1, 1, 0]], tokens=["how", "are", ""])
+    monkeypatch.delenv(states.VARIABLE, raising=False)
+    assert states.PREDICTION_MIME not in prediction._repr_mimebundle_()[0]
+    monkeypatch.setenv(states.VARIABLE, "1")
+    data = prediction._repr_mimebundle_()[0][states.PREDICTION_MIME]
+    assert data["answer"] == "110" and data["columns"] == ["how", "are", ""]
