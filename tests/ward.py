@@ -1,0 +1,45 @@
+"""The probes against the truth, on patients of the ward: `python -m tests.ward [count] [seed]`.
+
+Draws 300 patients anew each time, prints the seed, and exits with 1 if a verdict disagrees.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import warnings
+from collections import Counter
+
+from helpers.patients import patient
+from maskprobe import padding_leak
+
+import numpy as np
+
+
+def disagreements(n: int) -> list[str]:
+    """Where the verdicts of the probes on patient `n` are not what its truth says."""
+    one = patient(n)
+    truth, wrong = one.reveal(), []
+    with warnings.catch_warnings(action="ignore"):
+        leak = padding_leak(one.model, one.inputs, lengths=one.lengths, side=one.side)
+        if (leak.max() < 1e-5) == truth.leaks:
+            wrong.append(f"padding_leak says {leak.max():.2g}, leaks: {truth.leaks}")
+    return [f"patient {n} ({truth.kind}): {what}" for what in wrong]
+
+
+def main(count: int = 300, seed: int | None = None) -> int:
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    print(f"{count} patients, seed {seed}")
+    numbers = np.random.default_rng(seed).choice(10**6, count, replace=False)
+    kinds, wrong = Counter(), []
+    for n in numbers:
+        kinds[patient(int(n)).reveal().kind] += 1
+        wrong += disagreements(int(n))
+    for kind, times in kinds.most_common():
+        print(f"{times:4}  {kind}")
+    print(*wrong, f"{len(wrong)} disagreements", sep="\n")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
