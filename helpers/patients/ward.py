@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import random
 import re
 import textwrap
 import warnings
@@ -186,8 +187,12 @@ def patient(n: int) -> Patient:
     rng = np.random.default_rng([n, 8])
     if kind is None:
         kind = sound.KINDS[rng.integers(len(sound.KINDS))]
-    with warnings.catch_warnings(action="ignore"):  # what Keras says, readers shall find
-        return _admitted(n, kind(rng), rng)
+    state = random.getstate()  # Keras takes default seeds from there
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what Keras says, readers shall find
+            return _admitted(n, kind(rng), rng)
+    finally:
+        random.setstate(state)
 
 
 def _admitted(n: int, kind: Any, rng: np.random.Generator) -> Patient:
