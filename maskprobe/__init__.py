@@ -3,7 +3,9 @@
 Needs NumPy only. No framework is imported before a model brings its tensors along.
 """
 
-from maskprobe.probes import influence, padding_leak
-from maskprobe.traces import trace_masks
+from maskprobe.influence import influence
+from maskprobe.leak import Leak, padding_leak
+from maskprobe.measured import measured_mask
+from maskprobe.trace import trace_masks
 
-__all__ = ["influence", "padding_leak", "trace_masks"]
+__all__ = ["Leak", "influence", "measured_mask", "padding_leak", "trace_masks"]

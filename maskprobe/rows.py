@@ -1,0 +1,115 @@
+"""One row of a trace: what one call did with its masks, and how that is said."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+COLUMNS = ("layer", "class", "mask in", "mask out", "role", "warned")
+OTHER_POLARITY, ADDITIVE = "True = ignore", "additive"
+
+
+@dataclass(eq=False)
+class LayerCall:
+    """One row of a trace: what one call of one layer (or graph operation) did with its masks.
+
+    Masks go by the name of the argument they belong to (`"inputs"`, `"query"`, `"inputs[0]"`,
+    `"output"` …); each is a NumPy array of bools (True = keep) or `None`. One that was given with
+    True for *ignore*, or as 0 and -1e9 to be added, is turned round, and named in `kinds`.
+    `symbolic_in` and `symbolic_out` say for the same names whether the *graph* promises a mask.
+    They are `None` where there is no graph, that is outside Functional and Sequential models.
+
+    `drops` says that a mask came in, or was made inside, and did not come out. `matters` says
+    that with the mask put back there the model's output is another one; `None`: not known.
+    `used_by` is then the first layer behind it that would have used the mask. `lets_in` says that
+    the call was given a mask, did not use it, and read the padded steps.
+    """
+
+    name: str
+    class_name: str
+    depth: int = 0
+    masks_in: dict[str, np.ndarray | None] = field(default_factory=dict)
+    masks_out: dict[str, np.ndarray | None] = field(default_factory=dict)
+    symbolic_in: dict[str, bool] | None = None
+    symbolic_out: dict[str, bool] | None = None
+    kinds: dict[str, str] = field(default_factory=dict)
+    takes_mask: bool = False  # whether its `call` has an argument for one
+    consumes: bool = False
+    drops: bool = False
+    matters: bool | None = None
+    used_by: str = ""
+    lets_in: bool = False
+    inverted: bool = False  # Keras' own layer, given a mask in which True is not *keep*
+    warned: bool = False
+    notes: list[str] = field(default_factory=list)
+    # Where the lost mask can be put back, see `Recorder`: (call, argument or `None`, mask).
+    lost: tuple[int, str | None, np.ndarray] | None = field(default=None, repr=False)
+
+    @property
+    def mask_in(self) -> np.ndarray | None:
+        """The first mask that came in, or `None`."""
+        return next((m for m in self.masks_in.values() if m is not None), None)
+
+    @property
+    def mask_out(self) -> np.ndarray | None:
+        """The first mask that went out, or `None`."""
+        return next((m for m in self.masks_out.values() if m is not None), None)
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the graph promises a mask that is not there at run time."""
+        pairs = ((self.symbolic_in, self.masks_in), (self.symbolic_out, self.masks_out))
+        return any(
+            yes and masks.get(name) is None
+            for promised, masks in pairs
+            for name, yes in (promised or {}).items()
+        )
+
+    @property
+    def role(self) -> str:
+        """What the call did with its masks, in words, for example `"consumes, passes on"`."""
+        came = [m for m in self.masks_in.values() if m is not None]
+        went = [m for m in self.masks_out.values() if m is not None]
+        drops = "drops" if self.warned else "drops (silently)"
+        if not came:
+            return "creates" if went else f"creates, {drops}" if self.drops else "none"
+        roles = ["consumes"] * self.consumes
+        if went:
+            same = all(any(np.array_equal(w, c) for c in came) for w in went)
+            roles.append("passes on" if same else "changes")
+        elif self.drops:
+            roles.append(drops)
+        return ", ".join(roles) or "none"
+
+    def cells(self) -> tuple[str, ...]:
+        """Returns the texts of the row, in the order of `COLUMNS`."""
+        false_alarm = self.warned and not self.drops
+        return (
+            "  " * self.depth + self.name,
+            self.class_name,
+            _masks_in_words(self.masks_in, self.symbolic_in, self.kinds),
+            _masks_in_words(self.masks_out, self.symbolic_out, self.kinds),
+            self.role + "".join(f" ({note})" for note in self.notes),
+            ("yes" if self.warned else "no") + ", a false alarm" * false_alarm,
+        )
+
+
+def _masks_in_words(
+    masks: dict[str, Any], symbolic: dict[str, bool] | None, kinds: dict[str, str]
+) -> str:
+    """Sums masks up, such as `(3, 6) 14 of 18 kept`, and says where the graph promised one."""
+    words = {}
+    for name in dict.fromkeys([*masks, *(symbolic or {})]):
+        mask = masks.get(name)
+        if mask is None:
+            words[name] = "symbolic: yes, run-time: none" if (symbolic or {}).get(name) else "none"
+        elif name in kinds:
+            words[name] = f"{mask.shape} {kinds[name]}, {(~mask).sum()} of {mask.size} masked"
+        else:
+            words[name] = f"{mask.shape} {mask.sum()} of {mask.size} kept"
+    different = set(words.values())
+    if different <= {"none"}:
+        return "–"
+    if len(different) == 1:
+        return different.pop() + f" (×{len(words)})" * (len(words) > 1)
+    return "; ".join(f"{name}: {text}" for name, text in words.items())
