@@ -120,7 +120,7 @@ def test_a_layer_that_forgets_its_return_leaves_keras_whole():
             self.supports_masking = True
 
         def call(self, inputs):
-            2 * inputs  # noqa: B018
+            2 * inputs
 
     masked = keras.layers.Embedding(5, 2, mask_zero=True)(np.array([[1, 0]]))
     with pytest.raises(NotYet, match=r"`call` returned None, for Forgets\(\)\(x\)"):
