@@ -298,15 +298,11 @@ class _Cells(Artist):
     def _draw_texts(self, renderer, gc, left, width, top, height):
         size = round(renderer.points_to_pixels(FONT_SIZE), 2)
         texts, inks = self.panel.texts, self.panel.inks.ravel()
-        if height < 1.1 * size:
-            return
-        fit = _shortened_path if self.panel.tokens else _whole_path
-        paths = {text: fit(text, size, width - 3) for text in set(texts) if text.strip()}
-        if None in paths.values() and not self.panel.tokens:
-            return  # numbers in every cell, or in none
+        fitting = fitting_texts(self.panel, size, width, height)
+        paths = {text: _text_path(fits, size) for text, fits in fitting.items()}
         places: dict[tuple[str, int], list[int]] = {}
         for i, (text, ink) in enumerate(zip(texts, inks)):
-            if paths.get(text) is not None:
+            if text in paths:
                 places.setdefault((text, int(ink)), []).append(i)
         for (text, ink), cells in places.items():
             row, column = np.divmod(cells, self.panel.inks.shape[1])
@@ -315,20 +311,30 @@ class _Cells(Artist):
             renderer.draw_markers(gc, paths[text], nowhere, Path(middles), nowhere, _rgb(INKS[ink]))
 
 
-@lru_cache(maxsize=4096)
-def _whole_path(text: str, size: float, width: float) -> Path | None:
-    """The outline of `text` about its middle, in pixels, if it fits."""
-    path = _text_path(text, size)
-    return path if path.get_extents().width <= width else None
+def fitting_texts(panel: Panel, size: float, width: float, height: float) -> dict[str, str]:
+    """What is written in cells of `width` by `height` pixels, in letters of `size` pixels.
+
+    Returns:
+        From the texts of the panel to as much of each as fits. A token is shortened; numbers
+        stand in every cell, or in none. A text that is missing is not written.
+    """
+    if height < 1.1 * size:
+        return {}
+    texts = {text for text in panel.texts if text.strip()}
+    fitting = {text: _fitting(text, size, width - 3, panel.tokens) for text in texts}
+    if None in fitting.values() and not panel.tokens:
+        return {}
+    return {text: fits for text, fits in fitting.items() if fits is not None}
 
 
 @lru_cache(maxsize=4096)
-def _shortened_path(text: str, size: float, width: float) -> Path | None:
-    """The outline of as much of `text` as fits: a cell with a token never looks empty."""
-    longest = text[:40]
-    cuts = (longest[:n].rstrip() + "…" for n in range(len(longest) - 1, -1, -1))
-    paths = (_whole_path(cut, size, width) for cut in (text[:60], *cuts, "·"))
-    return next((path for path in paths if path is not None), None)
+def _fitting(text: str, size: float, width: float, shorten: bool) -> str | None:
+    cuts = []
+    if shorten:  # a cell with a token never looks empty
+        longest = text[:40]
+        cuts = [longest[:n].rstrip() + "…" for n in range(len(longest) - 1, -1, -1)] + ["·"]
+    wide = (cut for cut in (text[:60] if shorten else text, *cuts))
+    return next((t for t in wide if _text_path(t, size).get_extents().width <= width), None)
 
 
 @lru_cache(maxsize=4096)
