@@ -22,6 +22,7 @@ from helpers.heatmaps import (  # noqa: E402
     plot_weights,
 )
 from helpers.panels import Mask, ThreeMasks, Weights  # noqa: E402
+from helpers.patients import patient  # noqa: E402
 from helpers.predict import predict_mask  # noqa: E402
 from helpers.sentences import words  # noqa: E402
 from helpers.sliders import explore  # noqa: E402
@@ -35,6 +36,7 @@ __all__ = [
     "explore",
     "influence",
     "padding_leak",
+    "patient",
     "plot_mask",
     "plot_masks",
     "plot_three_masks",
