@@ -1,0 +1,58 @@
+"""How far an output may move by rounding alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Largest move by rounding, as a share of an output's size. Two runs of different batch
+# shapes add up in different order; the spacing of the type is 1.2e-7 for float32, 1e-3 for
+# float16, 8e-3 for bfloat16. Set between what sound and what unsound models were seen to
+# move: float32 up to 2e-6, bfloat16 up to 2.5e-2 and from 5.7e-2.
+RELATIVE = {"float64": 1e-10, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
+
+
+def relative(out: np.ndarray, dtype: str) -> float:
+    """The share for an output of this type; integers and booleans do not round."""
+    if dtype not in RELATIVE:
+        return 0.0
+    finite = out[np.isfinite(out)]
+    if dtype == "float64" and (finite == finite.astype("float32")).all():
+        return RELATIVE["float32"]  # single precision, converted afterwards
+    return RELATIVE[dtype]
+
+
+def tolerances(out: np.ndarray, where: np.ndarray, dtype: str) -> np.ndarray:
+    """Tolerance of each output feature, `(F,)`, or `(1,)`, in units of the output.
+
+    The share of its dtype, times the largest size of this feature over all compared places.
+    Features may have units of their own, and a vocabulary's forbidden words hold -1e9: one
+    scale for all of them would hide a leak in the small ones. A feature that is nearly zero
+    throughout is measured at the size of the lower quartile of the features.
+
+    Args:
+        out: The outputs, `(B, ...)`.
+        where: The places compared, `(B,)` or `(B, T)`.
+        dtype: Name of the output's type, as the model gave it.
+    """
+    chosen = np.abs(out[where])
+    chosen = np.where(np.isfinite(chosen), chosen, 0.0)
+    if out.ndim > where.ndim:
+        chosen = chosen.reshape(-1, out.shape[-1])
+    size = chosen.max(axis=0, initial=0.0).reshape(-1)
+    size = np.maximum(size, np.quantile(size, 0.25, method="lower"))
+    return relative(out[where], dtype) * size
+
+
+def moved(a: np.ndarray, b: np.ndarray, axes: int) -> np.ndarray:
+    """Largest absolute difference over all but the first `axes` axes."""
+    with np.errstate(invalid="ignore"):
+        change = np.where(a == b, 0.0, np.abs(a - b))  # inf - inf is NaN, but nothing moved
+    return change.reshape(*change.shape[:axes], -1).max(axis=-1)
+
+
+def refuse_nan(out: np.ndarray, where: np.ndarray, run: str) -> None:
+    """Complain of NaN; not at padded steps: a query with nothing to attend to often gives it."""
+    bad = np.isnan(out).reshape(*where.shape, -1).any(axis=-1) & where
+    if bad.any():
+        place = ", ".join(f"{n} {i}" for n, i in zip(("row", "step"), np.argwhere(bad)[0]))
+        raise ValueError(f"the output is NaN at {place} {run} ({bad.sum()} places in all)")
