@@ -11,9 +11,17 @@ import warnings
 from collections import Counter
 
 from helpers.patients import patient
-from maskprobe import padding_leak
+from maskprobe import padding_leak, trace_masks
 
 import numpy as np
+
+# How the last line of a trace begins, for each of the four things that can hold.
+LAST_LINE = {
+    "none made": "No mask is made.",
+    "unused": "A mask is made at",
+    "dropped": "Mask dropped at: ",
+    "used": "The mask arrives and is used at: ",
+}
 
 
 def disagreements(n: int) -> list[str]:
@@ -24,6 +32,9 @@ def disagreements(n: int) -> list[str]:
         leak = padding_leak(one.model, one.inputs, lengths=one.lengths, side=one.side)
         if (leak.max() < 1e-5) == truth.leaks:
             wrong.append(f"padding_leak says {leak.max():.2g}, leaks: {truth.leaks}")
+        trace = trace_masks(one.model, one.inputs).summary()
+        if not trace.startswith(LAST_LINE[truth.trace]):
+            wrong.append(f"trace_masks says {trace!r}, and it is {truth.trace!r}")
     return [f"patient {n} ({truth.kind}): {what}" for what in wrong]
 
 

@@ -18,7 +18,6 @@ class ReadIds(Kind):
 
     differ = ("wanted", "declared")
     where = ("embedding", "data", "inputs")
-    trace = "used"
     forms = CHAIN
 
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -68,7 +67,6 @@ class ReadSeries(Features):
 
     differ = ("wanted", "declared")
     where = ("masking", "data", "inputs")
-    trace = "used"
     forms = CHAIN
     sentinel = -99.0
 

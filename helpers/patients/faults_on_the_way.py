@@ -174,7 +174,7 @@ class Compiled(Lost):
 class Joined(Lost):
     name = "a branch without a mask is joined to one with a mask"
     where = ("join", "shape", "reader")
-    trace = ""
+    trace = "used"
     explanation = (
         "`Concatenate` with one unmasked input declares every step kept; the branch `shape` is an "
         "embedding without `mask_zero`."

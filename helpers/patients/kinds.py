@@ -27,7 +27,7 @@ class Kind:
     where: ClassVar[tuple[str, ...]]
     explanation: ClassVar[str]
     leaks: ClassVar[bool] = True
-    trace: ClassVar[str] = ""
+    trace: ClassVar[str] = "used"
     forms: ClassVar[Sequence[str]] = ("Functional", "subclassed")
     sides: ClassVar[Sequence[str]] = ("post", "pre")
     causal: ClassVar[bool] = False
@@ -92,9 +92,11 @@ class Kind:
         options = {
             "kernel_initializer": self.normal(0.5),
             "recurrent_initializer": self.normal(0.3),
+            "name": "reader",
         }
         if recurrent == "Bidirectional":
-            return keras.layers.Bidirectional(keras.layers.LSTM(self.width // 2, **options))
+            forward = keras.layers.LSTM(self.width // 2, **options)
+            return keras.layers.Bidirectional(forward, name="reader")
         return getattr(keras.layers, recurrent)(self.width, **options)
 
     def attention(self) -> keras.layers.MultiHeadAttention:

@@ -87,7 +87,6 @@ class SoundPositions(Sound, Positions):
     """Counts the positions over real steps only."""
 
     sides = ("post", "pre")
-    trace = ""
 
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:
@@ -99,7 +98,6 @@ class SoundPositions(Sound, Positions):
 
 
 class SoundLookAhead(Sound, FlippedLookAhead):
-    trace = ""
 
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:

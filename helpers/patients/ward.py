@@ -29,8 +29,7 @@ class Truth:
             answer for a row depends on the other rows; `()` if the patient is sound.
         where: Names of the parts at which it goes wrong, the best one first.
         leaks: Whether padding moves the output at real steps.
-        trace: What holds for the masks: `"none made"`, `"unused"`, `"dropped"`, `"used"`; or
-            `""` where the owner computes a mask by hand and hands it on as an argument.
+        trace: What holds for the masks: `"none made"`, `"unused"`, `"dropped"` or `"used"`.
         explanation: One or two sentences.
         cure: The code of a forward pass without the fault.
     """
