@@ -1,167 +1,338 @@
 """The exercises of notebook 06: attention masks."""
 
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from helpers.exercises.engine import NotYet, as_array, call, compare_mask, compare_values
+from helpers.exercises.engine import NotYet, as_array, call, compare_values, id_batches, same
 
 import numpy as np
 
-IDS = np.array([[711, 632, 71, 0, 0], [73, 8, 3215, 55, 927], [0, 711, 632, 71, 0]])
-EARLIER = np.tri(5, dtype=bool)
+TABLE = 1281  # rows of an embedding for the ids of `id_batches()`
 
 
-def _decoder_mask(function: Any) -> str:
-    shown = "decoder_mask(ids)"
-    for ids in (IDS, IDS[:2], IDS[:, :4]):
-        steps = ids.shape[1]
-        kept, earlier = ids != 0, np.tri(steps, dtype=bool)
-        keys, queries = kept[:, None, :], kept[:, :, None]
-        right = keys & earlier
+@contextlib.contextmanager
+def _case(name: str, first: str = "padding after the words") -> Iterator[None]:
+    """Say in which case a mistake shows, unless it is the first one tried."""
+    try:
+        yield
+    except NotYet as mistake:
+        where = "" if name == first else f" (This shows with {name}.)"
+        raise NotYet(f"{mistake}{where}", mistake.figure) from mistake
+
+
+def _in_place_of(function: Any, call_it: Callable) -> Any:
+    """`call_it`, which adds what `call` must not copy, with the name and the code of `function`."""
+    return functools.wraps(function)(call_it) if callable(function) else function
+
+
+def _name(got: np.ndarray, mistakes: Mapping[str, np.ndarray], tolerance: float) -> None:
+    """Raise `NotYet` with the message of the mistake that makes `got`, if one does."""
+    for message, wrong in mistakes.items():
+        if same(got, np.asarray(wrong), tolerance):
+            raise NotYet(message)
+
+
+# 6.1: find and mend the leak
+
+
+def _rating(ids, layers, *, keys=None, steps=None, fill=-np.inf, scale=4.0, pool="max"):
+    """The model of the exercise: sound if `keys` and `steps` are the mask, else a mistake."""
+    from keras import ops
+
+    embed, attend, score = layers
+    x = ops.convert_to_numpy(embed(ids)) * scale
+    x = x + attend(x, x, attention_mask=None if keys is None else keys[:, None, :])
+    if steps is not None:
+        x = ops.where(steps[..., None], x, fill)
+    return np.asarray(score(getattr(ops, pool)(x, axis=1)))
+
+
+def _rating_layers(*, words: float, pads: float, spread: float = 0.6) -> tuple:
+    """Layers for the model: values of `embed` are about `words`, those of id 0 about `pads`."""
+    import keras
+
+    normal = keras.initializers.RandomNormal
+    embed = keras.layers.Embedding(TABLE, 6, normal(words, 0.6, seed=1), mask_zero=True)
+    attend = keras.layers.MultiHeadAttention(2, 3, kernel_initializer=normal(0, spread, seed=2))
+    score = keras.layers.Dense(4, kernel_initializer=normal(0, 0.6, seed=3))
+    layers = embed, attend, score
+    _rating(np.ones((1, 1), "int32"), layers)  # builds them
+    table = embed.get_weights()[0]
+    table[0] += pads - words
+    embed.set_weights([table])
+    return layers
+
+
+def _mended(function: Any) -> str:
+    batches = id_batches()
+    cases = {name: batches[name] for name in ("no padding", *batches)}  # first what must stay
+    near = _rating_layers(words=0, pads=0)
+    for name, ids in cases.items():
+        with _case(name, first="no padding"):
+            _try_mended(function, ids, near, tolerance=1e-4)
+    # Here a -100 for padding would win. The attention is kept too small to matter.
+    far = _rating_layers(words=-5000, pads=5000, spread=1e-5)
+    with _case("layers that make words −20,000 and padding 20,000, about"):
+        _try_mended(function, batches["padding before the words"], far, tolerance=1)
+    return "No padding reaches the answer, on either side, and the other answers are as they were."
+
+
+def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: float) -> None:
+    shown = "mended(ids, embed, attend, score)"
+    answer = _in_place_of(function, lambda ids: function(ids, *layers))
+    weights = [w.copy() for layer in layers for w in layer.get_weights()]
+    got = as_array(call(answer, ids, shown=shown), shown)
+    now = [w for layer in layers for w in layer.get_weights()]
+    if len(now) != len(weights) or not all(map(np.array_equal, now, weights)):
+        raise NotYet("The weights of the layers have changed: mend the code, not them.")
+    mask, model = ids != 0, functools.partial(_rating, ids, layers)
+    right = np.concatenate([_rating(row[row != 0][None], layers) for row in ids])  # alone
+    if got.shape != right.shape:
+        raise NotYet(f"`{shown}` has shape {got.shape}; expected {right.shape}.")
+    if np.isnan(got).any():
+        raise NotYet(f"`{shown}` holds NaN.")
+    if same(got, right, tolerance):
+        return
+    if mask.all():
+        changed = "Sentences without padding get another answer than before"
         mistakes = {
-            "That is the older tutorial's polarity, 1 = masked; True must mean *keep*.": ~right,
-            "The look-ahead part is missing: later keys are seen.": keys & np.ones_like(right),
-            "The padding part is missing: padded keys are seen.": earlier & np.ones_like(right),
-            "`|` allows a pair if *one* of the masks does; both must allow it.": keys | earlier,
-            "The wrong triangle: queries see *later* keys and not earlier ones.": keys & earlier.T,
-            "Off by one: a query must see itself, too.": keys & np.tri(steps, k=-1, dtype=bool),
-            "Off by one: a query sees one step ahead.": keys & np.tri(steps, k=1, dtype=bool),
-            "The padding mask lies along the queries: it belongs to the *keys*, the last "
-            "axis.": queries & earlier,
-            "Rows of padded queries are masked, too. Nobody reads them, and then they have nothing "
-            "to attend to: leave them.": keys & queries & earlier,
-            "That has an axis for heads; `(batch, queries, keys)` is asked for.": right[:, None],
-            "That is a mask to *add*, 0 and −1e9. Keras reads it the wrong way round: True must "
-            "mean *keep*.": np.where(right, 0, -1e9),
-            "Padding need not stand *behind* the words: look where the zeros are, not how many "
-            "there are.": (np.arange(steps) < kept.sum(axis=1)[:, None])[:, None, :] & earlier,
-            "That is the padding mask; a row for each query is asked for.": kept,
-            "That is the look-ahead mask alone: each sentence needs its own.": earlier,
+            f"{changed}: the largest value was pooled, not the mean.": model(pool="mean"),
+            f"{changed}: the largest value was pooled, not the sum.": model(pool="sum"),
+            f"{changed}: where is the `* 4.0`?": model(scale=1.0),
         }
-        got = call(function, ids, shown=shown)
-        compare_mask(got, right, mistakes, shown=shown)
-    return "Both must allow a pair. This is what `use_causal_mask=True` does for you."
+        _name(got, mistakes, tolerance)
+        raise NotYet(f"{changed}. Take care of the padding, and leave the rest.")
+    mistakes = {
+        "That is the model as it was: it leaks.": model(),
+        "The attention is mended. But `max` still looks at padded steps, and one of them can hold "
+        "the largest value.": model(keys=mask),
+        "The pool is mended. But the attention still uses padded keys: what `* 4.0` returns has no "
+        "mask.": model(steps=mask),
+        "The attention is mended. But in the pool a 0 in the place of padding is more than any "
+        "negative value: put something there that never wins.": model(
+            keys=mask, steps=mask, fill=0.0
+        ),
+    }
+    _name(got, mistakes, tolerance)
+    apart = np.abs(got - right).max(axis=1)
+    raise NotYet(
+        f"It still leaks: what sentence {apart.argmax()} gets in its batch and what it gets alone, "
+        f"without padding, are {apart.max():.2g} apart."
+    )
 
 
-class _Layer:
-    """A `MultiHeadAttention` that survives being copied, and takes its mask as given."""
+# 6.2: bug hunt
 
-    def __init__(self, layer: Any):
-        self.layer = layer
 
-    def __call__(self, *args, **kwargs):
-        return self.layer(*args, **kwargs)
-
-    def __deepcopy__(self, memo):
-        return self
+def _causal_mistakes(ids: np.ndarray) -> dict[str, np.ndarray]:
+    """From messages to the attention masks, True = keep, that these mistakes make."""
+    steps, kept = ids.shape[1], ids != 0
+    keys, earlier = kept[:, None, :], np.tri(steps, dtype=bool)
+    counted = (np.arange(steps) < kept.sum(axis=1)[:, None])[:, None, :]
+    return {
+        "That is the published code: in every row padding is kept, before and after the "
+        "query.": ~keys | earlier,
+        "The whole is inverted: now the padding part is right, and the look-ahead part, which was "
+        "right, hides *earlier* keys.": keys & ~earlier,
+        "The padding part is inverted now, but `maximum` allows a pair if *one* of the masks does; "
+        "both must allow it.": keys | earlier,
+        "Both masks must allow a pair now, but the padding part still keeps the padding.": ~keys
+        & earlier,
+        "That is the older polarity, 1 = masked: where Keras shall keep, it masks, and the "
+        "reverse.": ~(keys & earlier),
+        "Later keys are still used: where is the look-ahead mask?": keys,
+        "Padded keys are still used: the padding mask is missing, or lies along the queries; it "
+        "belongs to the *keys*, the last axis.": earlier,
+        "No mask reaches the layer.": np.True_,
+        "The wrong triangle: later keys are used and earlier ones are not.": keys & earlier.T,
+        "Off by one: a query must see itself, too.": keys & np.tri(steps, k=-1, dtype=bool),
+        "Off by one: a query sees one step ahead.": keys & np.tri(steps, k=1, dtype=bool),
+        "Padding need not stand *behind* the words: look where the zeros are, not how many there "
+        "are.": counted & earlier,
+    }
 
 
 def _attend_causally(function: Any) -> str:
     import keras
 
     shown = "attend_causally(layer, x, ids)"
-    x = np.random.default_rng(6).normal(size=(3, 5, 8)).astype("float32")
     normal = keras.initializers.RandomNormal(stddev=0.5, seed=6)
     layer = keras.layers.MultiHeadAttention(2, 4, kernel_initializer=normal)
-    keys = (IDS != 0)[:, None, :]
-    # At padded queries anything goes, and a query that sees padding only has nothing to say.
-    read = (IDS != 0)[..., None]
+    answer = _in_place_of(function, lambda x, ids: function(layer, x, ids))
 
-    def output(mask):
-        return np.asarray(layer(x, x, attention_mask=mask)) * read
+    def attended(x, ids, mask):
+        full = np.broadcast_to(mask, (*ids.shape, ids.shape[1]))
+        return np.asarray(layer(x, x, attention_mask=full)) * read(ids)
 
-    right = keys & EARLIER
-    mistakes = {
-        "That is the published code: where Keras shall keep it masks, and the reverse.": ~right,
-        "Half of it: the padding part is still inverted.": ~keys & EARLIER,
-        "Half of it: the look-ahead part is still inverted.": keys & ~EARLIER,
-        "Inverted before `maximum`: now *one* of the masks is enough. Both must allow a pair.": keys
-        | EARLIER,
-        "Later keys are still used: where is the look-ahead mask?": keys & np.ones_like(right),
-        "Padded keys are still used: where is the padding mask?": EARLIER[None],
-        "No mask reaches the layer.": np.ones_like(right),
-        "The wrong triangle: later keys are used and earlier ones are not.": keys & EARLIER.T,
+    def answered(x, ids):
+        got = as_array(call(answer, x, ids, shown=shown), shown)
+        if got.shape != x.shape:
+            raise NotYet(f"`{shown}` has shape {got.shape}; expected {x.shape}, as `x`.")
+        return np.where(read(ids), got, 0)
+
+    def read(ids):
+        return (ids != 0)[..., None]  # nobody reads the output of a padded query
+
+    possible, failed, stopped = [*_causal_mistakes(np.ones((1, 1)))], None, None
+    for name, ids in id_batches().items():
+        x = np.random.default_rng(6).normal(size=(*ids.shape, 8)).astype("float32")
+        keys, earlier = (ids != 0)[:, None, :], np.tri(ids.shape[1], dtype=bool)
+        right = attended(x, ids, keys & earlier)
+        try:
+            with _case(name):
+                got = answered(x, ids)
+        except NotYet as mistake:
+            stopped = mistake
+            break
+        mistakes = _causal_mistakes(ids)
+        possible = [m for m in possible if same(attended(x, ids, mistakes[m]), got, 1e-5)]
+        if failed is None and not same(got, right, 1e-5):
+            failed = name, x, ids, got, right
+    if failed is None:
+        if stopped:
+            raise stopped
+        return "Both parts, and True = keep. The 100 % accuracy is gone, as it should be."
+    if possible:  # a mistake that explains the answers to all batches
+        raise NotYet(possible[0])
+    name, x, ids, got, right = failed
+    last = (np.arange(ids.shape[1]) == ids.shape[1] - 1)[:, None]
+    with _case(name):
+        if not same(answered(x, ids), got, 1e-4):
+            raise NotYet("Two calls with the same input differ: use the layer that is given.")
+        if not same(answered(x + ~read(ids), ids), got, 1e-4):
+            raise NotYet("Padded keys still reach the output of words.")
+        if not same(answered(x + last, ids) * ~last, got * ~last, 1e-4):
+            raise NotYet("Later keys still reach the output of earlier words.")
+        raise NotYet(
+            "No padded and no later key is used, and yet the output of words is up to "
+            f"{np.abs(got - right).max():.2g} off. May each word use itself and all words before "
+            "it, and do you return what the layer returns?"
+        )
+
+
+# 6.3: a softmax that survives
+
+
+def _softmax_cases() -> dict[str, tuple[str, np.ndarray, np.ndarray]]:
+    """From names to dtype, scores `(B, T, S)` and mask."""
+    scores = np.array([[[2, 1, 3, 0.5]] * 3, [[0, -1, 4, 2]] * 3])
+    scores = scores + np.arange(3)[:, None] * [0, 0.5, 1, -1]
+    some = np.array([[[1, 1, 0, 1]], [[1, 0, 0, 0]]], bool)
+    empty = np.array([[[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]]], bool)
+    wide = np.array([[[3, -1000, 2, 1000, -999, 2.5, 999]]])  # (1, 1, 7)
+    masked_large = np.array([[[1, 1000, 2, 1000, -3]] * 2])
+    cases = {
+        "small scores": (scores, some),
+        "a query without keys": (scores, empty),
+        "scores of ±1000": (wide, np.ones((1, 1, 7), bool)),
+        "scores of ±1000, some masked": (wide, np.array([[[1, 1, 1, 0, 1, 1, 0]]], bool)),
+        "a masked score of 1000": (masked_large, np.array([[[1, 0, 1, 0, 1]]], bool)),
+        "allowed scores of −1000": (scores - 1000, some),
+        "scores of 20": (scores + 20, some),
+        "a mask `(T, S)`": (scores, np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 1, 1]], bool)),
+        "a mask `(S,)`": (scores, np.array([0, 1, 1, 0], bool)),
+        "every pair masked": (scores, np.zeros((1, 1, 4), bool)),
+        "every pair allowed": (scores, np.ones((2, 3, 4), bool)),
+        "one key": (np.array([[[5.0], [-7]]] * 3), np.array([[[1]], [[0]], [[1]]], bool)),
     }
-    got = as_array(call(function, _Layer(layer), x, IDS, shown=shown), shown)
-    if got.shape != x.shape:
-        raise NotYet(f"`{shown}` has shape {got.shape}; expected {x.shape}, as `x`.")
-    wrong = {message: output(mask) for message, mask in mistakes.items()}
-    compare_values(np.where(read, got, 0), output(right), wrong, shown=shown, tolerance=1e-5)
-    return "Both parts, and True = keep. The 100 % accuracy is gone, as it should be."
+    largest = {"float32": 1e5, "float16": 6e4}
+    result = {}
+    for dtype, size in largest.items():
+        far = size * np.array([[[-1.0, -1, 1, 1], [-1, -1, -1, 1]]])
+        hidden = np.array([[[1, 1, 0, 0], [1, 0, 1, 0]]], bool)
+        now = {**cases, f"allowed scores of −{size:g}, masked ones of {size:g}": (far, hidden)}
+        result |= {f"{name}, {dtype}": (dtype, *case) for name, case in now.items()}
+    return result
+
+
+def _softmax(scores, axis=-1):
+    with np.errstate(invalid="ignore"):
+        e = np.exp(scores - scores.max(axis=axis, keepdims=True))
+        return e / e.sum(axis=axis, keepdims=True)
 
 
 def _masked_softmax(function: Any) -> str:
     import tensorflow as tf
 
-    shown = "masked_softmax(scores, mask)"
-    scores = np.array([[[2, 1, 3, 0.5]] * 3, [[0, -1, 4, 2]] * 3], "float32")
-    scores += np.arange(3)[:, None] * [0, 0.5, 1, -1]
-    some = np.array([[[1, 1, 0, 1]], [[1, 0, 0, 0]]], bool)
-    empty = np.array([[[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]]], bool)
-
-    def softmax(s, axis=-1):
-        with np.errstate(invalid="ignore"):
-            e = np.exp(s - s.max(axis=axis, keepdims=True))
-            return e / e.sum(axis=axis, keepdims=True)
-
-    for mask, dtype in (
-        (some, "float32"),
-        (empty, "float32"),
-        (some, "float16"),
-        (empty, "float16"),
-    ):
+    shown, possible = "masked_softmax(scores, mask)", None
+    for name, (dtype, scores, mask) in _softmax_cases().items():
+        scores = scores.astype(dtype).astype("float64")  # as the answer gets them
         full = np.broadcast_to(mask, scores.shape)
-        with np.errstate(invalid="ignore"):
-            nan_rows = softmax(np.where(full, scores, -np.inf))
+        nan_rows = _softmax(np.where(full, scores, -np.inf))
         right = np.nan_to_num(nan_rows)
-        least = np.where(full, scores, -6e4)
-        where = f"`{shown}`, {dtype}" + ", a query without keys" * (mask is empty)
+        spread = np.where(full.any(axis=-1, keepdims=True), right, 1 / scores.shape[-1])
+        flipped = np.nan_to_num(_softmax(np.where(full, -np.inf, scores)))
+        least = np.where(full, scores, -1e6)
+        by_query, by_row = (np.where(full, _softmax(least, axis=a), 0) for a in (1, 0))
         mistakes = {
-            f"{where}: NaN where a query has no key.": nan_rows,
-            f"{where}: its weight is spread over all keys. It must be zeros.": softmax(least),
-            "The polarity is flipped: True must mean *keep*.": np.nan_to_num(
-                softmax(np.where(full, -np.inf, scores))
-            ),
+            "A query without keys gets NaN; it must get zeros.": nan_rows,
+            "A query without keys spreads its weight over all of them; it must get zeros.": spread,
+            "The polarity is flipped: True must mean *keep*.": flipped,
             "The softmax runs over the queries; it must run over the keys, the last "
-            "axis.": np.where(full, softmax(least, axis=1), 0),
+            "axis.": by_query,
             "The softmax runs over the sentences; it must run over the keys, the last "
-            "axis.": np.where(full, softmax(least, axis=0), 0),
-            "Masked *after* the softmax: the rows no longer sum to 1.": softmax(scores) * full,
-            "A masked score of 0 is not *no* score: its weight is not 0.": softmax(scores * full),
-            "That is the softmax without a mask.": softmax(scores),
+            "axis.": by_row,
+            "Masked *after* the softmax: the rows no longer sum to 1.": _softmax(scores) * full,
+            "A masked score of 0 is not *no* score: its weight is not 0.": _softmax(scores * full),
+            "That is the softmax without a mask.": _softmax(scores),
         }
-        given = tf.constant(scores, dtype)
-        result = call(function, given, tf.constant(mask), shown=shown)
-        values = as_array(result, shown)
-        keyed = full.any(axis=-1, keepdims=True)
-        if values.shape == right.shape and (np.isnan(values) & keyed).any():
-            raise NotYet(
-                f"{where}: NaN where there are keys. 0 × −inf is NaN, and in float16 −1e9 is −inf. "
-                "Choose with `tf.where`, do not add."
-            )
         tolerance = 1e-5 if dtype == "float32" else 5e-3
-        compare_values(result, right, mistakes, shown=shown, tolerance=tolerance)
-        if values.dtype != dtype:
-            raise NotYet(f"The weights are right; their dtype must be that of the scores, {dtype}.")
-        if not tf.is_tensor(result):
-            raise NotYet(
-                "The weights are right. Compute them in TensorFlow: training needs a gradient."
-            )
-        with tf.GradientTape() as tape:
+        given, given_mask = tf.constant(scores, dtype), tf.constant(mask)
+        upstream = np.linspace(-1, 1, scores.size).reshape(scores.shape)
+        with _case(name, first="small scores, float32"), tf.GradientTape() as tape:
             tape.watch(given)
-            read = tf.reduce_sum(function(given, tf.constant(mask))[..., :2])
-        gradient = tape.gradient(read, given)
-        if gradient is None or np.isnan(gradient).any():
-            raise NotYet(
-                f"{where}: the weights are right, but their gradient is NaN. Choose "
-                "with `tf.where` before the softmax instead of adding −inf."
-            )
-    large = call(function, tf.constant(scores + 20, "float16"), tf.constant(some), shown=shown)
-    if not np.isfinite(as_array(large, shown)).all():
+            # `call` hands over copies; the tape must see the tensor itself.
+            answer = _in_place_of(function, lambda m, given=given: function(given, m))
+            result = call(answer, given_mask, shown=shown)
+            values = as_array(result, shown)
+            mistakes = {m: w for m, w in mistakes.items() if same(values, w, tolerance)}
+            possible = [m for m in mistakes if possible is None or m in possible]
+            if not same(values, right, tolerance):
+                if possible:  # a mistake that explains the answers so far
+                    raise NotYet(possible[0])
+                if values.shape == right.shape:
+                    _say_what_is_wrong(values, full)
+            compare_values(values, right, {}, shown=shown, tolerance=tolerance)
+            if not tf.is_tensor(result):
+                raise NotYet("The weights are right. Compute them in TensorFlow, for the gradient.")
+            if values.dtype != dtype:
+                raise NotYet(f"The weights are right; their dtype must be the scores', {dtype}.")
+            gradient = tape.gradient(tf.reduce_sum(result * tf.constant(upstream, dtype)), given)
+            slope = right * (upstream - (right * upstream).sum(axis=-1, keepdims=True))
+            if gradient is None and slope.any():
+                raise NotYet(
+                    "The weights are right, but no gradient reaches the scores: does something "
+                    "leave TensorFlow, or stop it?"
+                )
+            gradient = np.zeros_like(slope) if gradient is None else np.asarray(gradient)
+            if np.isnan(gradient).any():
+                raise NotYet(
+                    "The weights are right, but their gradient is NaN. Choose with `tf.where` "
+                    "before the softmax, and let no infinity or 0 / 0 in."
+                )
+            if not same(gradient, slope, 10 * tolerance):
+                raise NotYet("The weights are right, but their gradient is not that of a softmax.")
+    return "Safe in both precisions, with or without a key, however large the scores."
+
+
+def _say_what_is_wrong(values: np.ndarray, full: np.ndarray) -> None:
+    """Raise `NotYet` with what wrong weights have in common, if they have."""
+    if np.isnan(values).any():
         raise NotYet(
-            f"`{shown}`, float16: NaN for scores about 20, because exp(20) is too large a number. "
-            "`tf.nn.softmax` takes care of that."
+            "NaN in the weights. Is there an exponential of a large number, 0 × −inf, or a sum of "
+            "0? And in float16 −1e9 is −inf. Choose with `tf.where`, do not add."
         )
-    return "Safe in both precisions, with or without a key."
+    if (values * ~full > 1e-3).any():
+        raise NotYet("Masked keys have weight: what stands in the place of their scores?")
+    sums = values.sum(axis=-1)[full.any(axis=-1)].astype(float)
+    if (abs(sums - 1) > 1e-2).any():
+        worst = sums[abs(sums - 1).argmax()]
+        raise NotYet(
+            f"The weights of a query sum to {worst:.2g} over its allowed keys, not to 1. Is what "
+            "stands in the place of a masked score below every allowed one?"
+        )
 
 
-JUDGES = {"6.1": _decoder_mask, "6.2": _attend_causally, "6.3": _masked_softmax}
+JUDGES = {"6.1": _mended, "6.2": _attend_causally, "6.3": _masked_softmax}
