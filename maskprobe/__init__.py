@@ -3,9 +3,19 @@
 Needs NumPy only. No framework is imported before a model brings its tensors along.
 """
 
+from maskprobe.audit import Audit, audit_masks
 from maskprobe.influence import influence
 from maskprobe.leak import Leak, padding_leak
 from maskprobe.measured import measured_mask
-from maskprobe.trace import trace_masks
+from maskprobe.trace import Trace, trace_masks
 
-__all__ = ["Leak", "influence", "measured_mask", "padding_leak", "trace_masks"]
+__all__ = [
+    "Audit",
+    "Leak",
+    "Trace",
+    "audit_masks",
+    "influence",
+    "measured_mask",
+    "padding_leak",
+    "trace_masks",
+]

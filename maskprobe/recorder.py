@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from maskprobe.rows import ADDITIVE, OTHER_POLARITY, LayerCall
+from maskprobe.rows import ADDITIVE, LATER_ONLY, OTHER_POLARITY, LayerCall
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Recorder:
         self.references = list(references)
         self.put_back, self.measures = put_back, measure
         self.calls = 0
+        self.outputs: list[tuple[str, Any]] | None = None  # a list here is filled, call by call
         # `None` on top means: what happens now is not part of the run.
         self.frames: list[_Frame | None] = [_Frame(LayerCall("", ""))]
         # The tensors that go from call to call: `id: (tensor, its mask, row that made it)`.
@@ -174,7 +175,8 @@ class Recorder:
             outputs = _with_mask({"output": outputs}, "output", self.put_back[2])["output"]
 
         row.masks_out = self.as_bools(row, _masks_out(outputs))
-        row.inverted = home.startswith("keras.") and any(name in row.kinds for name in row.masks_in)
+        given_round = {row.kinds.get(name) for name in row.masks_in} & {OTHER_POLARITY, ADDITIVE}
+        row.inverted = home.startswith("keras.") and bool(given_round)
         if home.startswith("keras.") and not masks:
             made = [m for m in row.masks_out.values() if m is not None and m.ndim == 2]
             self.references += made if row.mask_in is None and not self.references else []
@@ -189,10 +191,13 @@ class Recorder:
                     # Keras fills it in for one tensor only.
                     if "mask" in parameters and several and not masks:
                         row.notes.append("its call is not given the mask")
-                if row.mask_in is not None and not row.consumes and not opened:
+                explained = any(inner.lets_in or inner.consumes for inner in self.rows[start:])
+                if row.mask_in is not None and not row.consumes and not explained:
                     self.measure_reading(row, repeat, copies)
                 self.find_drop(row, number, operation, outputs, self.rows[start:])
         self.remember(flat(outputs), row)
+        if self.outputs is not None:
+            self.outputs.append((row.name, outputs))
         return outputs
 
     # --- where masks are lost ----------------------------------------------------------------
@@ -401,9 +406,12 @@ def _kind(mask: np.ndarray, references: list[np.ndarray]) -> str:
             if np.array_equal(flat_mask, ~keep):
                 return OTHER_POLARITY
     if mask.ndim >= 2 and mask.shape[-1] == mask.shape[-2] > 1:
-        look_ahead = np.triu(np.ones(mask.shape[-2:], bool), 1)
-        if np.array_equal(mask, np.broadcast_to(look_ahead, mask.shape)):
+        steps = mask.shape[-1]
+        later, earlier = np.triu(np.ones((steps, steps), bool), 1), np.tril(mask, -1)
+        if np.array_equal(mask, np.broadcast_to(later, mask.shape)):
             return OTHER_POLARITY
+        if not earlier.any() and (mask & later).any():
+            return LATER_ONLY
     return ""
 
 

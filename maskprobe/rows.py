@@ -7,6 +7,7 @@ import numpy as np
 
 COLUMNS = ("layer", "class", "mask in", "mask out", "role", "warned")
 OTHER_POLARITY, ADDITIVE = "True = ignore", "additive"
+LATER_ONLY = "later steps only"  # no step sees an earlier one: reads backwards, or a mistake
 
 
 @dataclass(eq=False)
@@ -103,7 +104,7 @@ def _masks_in_words(
         mask = masks.get(name)
         if mask is None:
             words[name] = "symbolic: yes, run-time: none" if (symbolic or {}).get(name) else "none"
-        elif name in kinds:
+        elif kinds.get(name) in (OTHER_POLARITY, ADDITIVE):
             words[name] = f"{mask.shape} {kinds[name]}, {(~mask).sum()} of {mask.size} masked"
         else:
             words[name] = f"{mask.shape} {mask.sum()} of {mask.size} kept"

@@ -11,13 +11,14 @@ import re
 from typing import Any
 
 from maskprobe.recorder import Recorder, copied, differ, flat, is_tensor
-from maskprobe.rows import ADDITIVE, COLUMNS, OTHER_POLARITY, LayerCall
+from maskprobe.rows import ADDITIVE, COLUMNS, LATER_ONLY, OTHER_POLARITY, LayerCall
 
 import numpy as np
 
 _KINDS = {
     ADDITIVE: "A mask to be added (0 = keep, very negative = masked)",
     OTHER_POLARITY: "A mask of the other polarity (True = ignore)",
+    LATER_ONLY: "A mask with which each step sees later steps only",
 }
 
 
@@ -83,6 +84,17 @@ class Trace(list):
     def entries(self) -> list[LayerCall]:
         """The calls that were given a mask, did not use it, and read the padded steps."""
         return [row for row in self if row.lets_in]
+
+    @property
+    def status(self) -> str:
+        """`"none made"`, `"unused"`, `"dropped"` (and that matters), `"used"` or `"failed"`."""
+        if self.error is not None:
+            return "failed"
+        if self.drops:
+            return "dropped"
+        if not any(m is not None for row in self for m in (row.mask_in, row.mask_out)):
+            return "none made"
+        return "used" if self.consumers else "unused"
 
     def summary(self) -> str:
         """Returns the verdict in words.
@@ -273,6 +285,27 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
         failed_shape=recorder.failed_shape,
         loss_unmasked=unmasked,
     )
+
+
+def mixes_rows(model: Any, inputs: Any, row: int) -> str:
+    """Returns the name of the first layer whose answer for `row` depends on the other rows."""
+    import keras
+
+    def run(inputs: Any) -> list[tuple[str, Any]]:
+        recorder = Recorder(measure=False)
+        recorder.outputs = []
+        with recorder.listening(), keras.StatelessScope():
+            model(inputs)
+        return recorder.outputs
+
+    inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+    together, alone = run(inputs), run(keras.tree.map_structure(lambda x: x[row : row + 1], inputs))
+    for (name, whole), (_, one) in zip(together, alone):
+        for x, y in zip(flat(whole), flat(one)):
+            if is_tensor(x) and len(x.shape) and len(y.shape) and y.shape[0] == 1:
+                if x.shape[1:] == y.shape[1:] and differ(x[row : row + 1], y):
+                    return name
+    return ""
 
 
 def _references(inputs: Any) -> list[np.ndarray]:

@@ -1,0 +1,196 @@
+"""The three masks under one another: as text for terminals and logs, and as an HTML table."""
+
+from __future__ import annotations
+
+import html
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MOST_SEQUENCES = 8  # more would hide the ones that matter: those with a difference come first
+LINE = 76  # characters; longer sequences are broken
+
+
+class Row(NamedTuple):
+    """One of the masks: its name, the mask `(B, T)`, and what to say if there is none."""
+
+    name: str
+    mask: np.ndarray | None
+    missing: str = ""
+
+
+def text_picture(rows: Sequence[Row], *, tokens: Any = None, encoding: str | None = None) -> str:
+    """Draws masks `(B, T)` as text, one sequence after the other.
+
+    Args:
+        rows: The masks, True = keep, of one shape. Of `None`, only the words are shown.
+        tokens: Labels for the steps: `T` of them, or a list of `T` for each sequence.
+        encoding: What the text is written in; by default as standard output is. Where it lacks
+            the blocks `█` and `░`, `#` and `.` stand for them.
+
+    Returns:
+        The text. A column where two of the masks differ has a `^` under it.
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "ascii"
+    kept, masked = ("█", "░") if _can("█░", encoding) else ("#", ".")
+    batch, steps = _shape(rows)
+    labels = token_rows(tokens, batch, steps)
+    lines = [f"{kept} kept  {masked} masked"]
+    different = differences(rows)
+    if different.any():
+        lines[0] += "  ^ masks differ"
+    wide = max(len(row.name) for row in rows) + 2
+    shown, hidden = _chosen(different)
+    for sequence in shown:
+        cells = [str(step) for step in range(steps)]
+        if labels is not None:
+            cells = [_encodable(token, encoding) for token in labels[sequence]]
+        widths = [max(1, _width(cell)) if labels is not None else 1 for cell in cells]
+        lines += ["", f"sequence {sequence}"]
+        for part in _broken(widths, LINE - wide):
+            lines.append(_line("", cells, widths, part, wide) if labels is not None else "")
+            for row in rows:
+                if row.mask is None:
+                    lines.append(f"{row.name:<{wide}}{_encodable(row.missing, encoding)}")
+                    continue
+                marks = [kept if keep else masked for keep in row.mask[sequence]]
+                lines.append(_line(row.name, marks, widths, part, wide))
+            carets = ["^" if yes else " " for yes in different[sequence]]
+            lines.append(_line("", carets, widths, part, wide))
+    lines += ["", hidden] * bool(hidden)
+    text = "\n".join(line.rstrip() for line in lines)
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.replace("\n\n" + rows[0].name, "\n" + rows[0].name).strip("\n")
+
+
+def html_table(rows: Sequence[Row], *, tokens: Any = None) -> str:
+    """Draws masks as an HTML table: symbols and words, no colours and no styles needed.
+
+    Args:
+        rows: The masks, see `text_picture`.
+        tokens: Labels for the steps; they are escaped.
+
+    Returns:
+        A `<table>`, which GitHub leaves as it is. A cell where two masks differ is bold.
+    """
+    batch, steps = _shape(rows)
+    labels = token_rows(tokens, batch, steps)
+    different = differences(rows)
+    shown, hidden = _chosen(different)
+    head = "".join(f"<th scope='col'>{step}</th>" for step in range(steps))
+    body = []
+    for sequence in shown:
+        if labels is not None:
+            cells = "".join(f"<td>{html.escape(token)}</td>" for token in labels[sequence])
+            body.append(f"<tr><td></td><th scope='row'>sequence {sequence}</th>{cells}</tr>")
+        for row in rows:
+            start = f"<th scope='row'>{row.name}</th>"
+            if row.mask is None:
+                cells = f"<td colspan='{steps}'>{html.escape(row.missing)}</td>"
+            else:
+                cells = ""
+                for keep, marked in zip(row.mask[sequence], different[sequence]):
+                    sign = "■" if keep else "□"
+                    cells += f"<td><b>{sign}</b></td>" if marked else f"<td>{sign}</td>"
+            body.append(f"<tr><td>{sequence}</td>{start}{cells}</tr>")
+    caption = "■ kept, □ masked" + ("; bold where masks differ" if different.any() else "")
+    return (
+        f"<table><caption>{caption}</caption><thead><tr><th scope='col'>sequence</th>"
+        f"<th scope='col'>mask</th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        + f"<p>{hidden}</p>"
+        * bool(hidden)
+    )
+
+
+def places(where: np.ndarray, most: int = 3) -> str:
+    """Names the steps of a mask `(B, T)` in words: `sequence 0, steps 3 and 4; sequence 2, …`."""
+    said = []
+    rows = np.flatnonzero(where.any(axis=1))
+    for row in rows[:most]:
+        steps = [str(step) for step in np.flatnonzero(where[row])]
+        if len(steps) > 6:
+            steps = [*steps[:3], f"… {len(steps)} in all"]
+        listed = " and ".join([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
+        said.append(f"sequence {row}, step{'s' * (len(steps) > 1)} {listed}")
+    more = len(rows) - most
+    return "; ".join(said) + (f"; and {more} more sequences" if more > 0 else "")
+
+
+def differences(rows: Sequence[Row]) -> np.ndarray:
+    """Where the masks are not all equal, `(B, T)`."""
+    masks = [np.asarray(row.mask) for row in rows if row.mask is not None]
+    return np.any([mask != masks[0] for mask in masks], axis=0)
+
+
+def token_rows(tokens: Any, batch: int, steps: int) -> list[list[str]] | None:
+    """The tokens of each sequence as texts, `B` lists of `T`, on one line each."""
+    if tokens is None:
+        return None
+    if hasattr(tokens, "numpy"):
+        tokens = tokens.numpy()
+    tokens = list(tokens)
+    if all(isinstance(t, (str, bytes)) or np.ndim(t) == 0 for t in tokens):
+        tokens = [tokens] * batch
+    tokens = [list(row) for row in tokens]
+    if len(tokens) != batch or any(len(row) != steps for row in tokens):
+        raise ValueError(
+            f"expected {steps} tokens, or {batch} lists of {steps}; got {len(tokens)} lists of "
+            f"{sorted({len(row) for row in tokens})}"
+        )
+    return [[_plain(token) for token in row] for row in tokens]
+
+
+def _plain(token: Any) -> str:
+    text = token.decode(errors="replace") if isinstance(token, bytes) else str(token)
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def _shape(rows: Sequence[Row]) -> tuple[int, int]:
+    return next(np.shape(row.mask) for row in rows if row.mask is not None)
+
+
+def _chosen(different: np.ndarray) -> tuple[list[int], str]:
+    """Which sequences to show, and what to say of the others."""
+    order = np.argsort(~different.any(axis=1), kind="stable")
+    shown, more = sorted(order[:MOST_SEQUENCES].tolist()), len(order) - MOST_SEQUENCES
+    return shown, f"and {more} more sequences" if more > 0 else ""
+
+
+def _line(name: str, cells: list[str], widths: list[int], part: range, wide: int) -> str:
+    padded = (cells[i] + " " * (widths[i] - _width(cells[i])) for i in part)
+    return f"{name:<{wide}}" + " ".join(padded)
+
+
+def _broken(widths: list[int], room: int) -> list[range]:
+    """The steps of one line after the other."""
+    parts, start, used = [], 0, 0
+    for i, width in enumerate(widths):
+        if used + width + 1 > room and i > start:
+            parts.append(range(start, i))
+            start, used = i, 0
+        used += width + 1
+    return [*parts, range(start, len(widths))]
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes in a terminal."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _can(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _encodable(text: str, encoding: str) -> str:
+    if _can(text, encoding):
+        return text
+    return text.encode("ascii", errors="replace").decode()
