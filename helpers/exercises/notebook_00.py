@@ -17,7 +17,9 @@ def _first_mask(answer: Any) -> str:
             "Off by one: five steps are kept. Count again.": np.arange(6) < 5,
             "Off by one: three steps are kept. Count again.": np.arange(6) < 3,
             "The padding is at the end: the *last* two steps.": np.arange(6) >= 2,
+            "Only the first two steps are kept. Four are real.": np.arange(6) < 2,
             "All steps are kept: where is the padding?": np.ones(6),
+            "No step is kept: which four are real?": np.zeros(6),
         },
         shown="my_mask",
     )
