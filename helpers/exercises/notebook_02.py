@@ -2,25 +2,33 @@
 
 from typing import Any
 
-from helpers.exercises.engine import NotYet, as_array, call, compare_mask, compare_values
+from helpers.exercises.engine import (
+    NotYet,
+    as_array,
+    call,
+    call_layer,
+    compare_mask,
+    compare_values,
+    id_batches,
+)
 
 import numpy as np
 
 
 def _make_embedding(function: Any) -> str:
-    from keras.layers import Layer
+    from keras.layers import Embedding, Layer
 
     if isinstance(function, Layer):
         raise NotYet("That is a layer; the function that makes one is asked for.")
-    for words, features in ((13, 4), (2, 7), (40, 3)):
+    for words, features in ((13, 4), (2, 7), (40, 3), (600, 2), (1, 5)):
         shown = f"make_embedding({words}, {features})"
         layer = call(function, words, features, shown=shown)
-        if not isinstance(layer, Layer) or not hasattr(layer, "input_dim"):
+        if not isinstance(layer, Embedding):
             raise NotYet(
                 f"An `Embedding` layer is asked for; `{shown}` is a {type(layer).__name__}."
             )
-        rows, size = layer.input_dim, layer.output_dim
-        if (rows, size) in ((features, words + 1), (features, words)):
+        rows, size = _table_shape(layer, shown)
+        if rows != words + 1 and (rows, size) in ((features, words + 1), (features, words)):
             raise NotYet("The two sizes are swapped: `input_dim`, the rows, comes first.")
         if rows == words:
             raise NotYet(
@@ -36,52 +44,126 @@ def _make_embedding(function: Any) -> str:
             raise NotYet(f"`{shown}` has `input_dim={rows}`; ids go from 0 to {words}.")
         if size != features:
             raise NotYet(f"`{shown}` makes vectors of {size} numbers; {features} are asked for.")
-        ids = np.array([[*range(1, words + 1), 0, 0], [0, *range(words, 0, -1), 0]])
-        mask = layer.compute_mask(ids)
-        if mask is None:
-            raise NotYet("The sizes are right; but it makes no mask: `compute_mask` is None.")
-        mistakes = {"It masks id 1, a word like any other.": ids > 1}
-        compare_mask(mask, ids != 0, mistakes, shown=f"{shown}.compute_mask(ids)", tokens=ids)
-        call(layer, ids, shown=f"{shown}(ids)")  # no id may lack its row
-    return "A row for each word and one for the padding; and id 0 is masked."
+        every = np.array([[*range(1, words + 1), 0, 0], [0, *range(words, 0, -1), 0]])
+        batches = [every, *id_batches(largest=words, empty_rows=True).values()]
+        for ids in batches:
+            mistakes = {"It masks id 1, a word like any other.": ids > 1}
+            _compare_declared(layer, ids, ids != 0, mistakes, shown=shown, tokens=ids)
+        _compare_arriving(layer, batches, batches, shown=shown)
+    return "A row for each word and one for the padding; and id 0 is masked, for all layers behind."
+
+
+def _table_shape(layer: Any, shown: str) -> tuple[int, int]:
+    """Rows and columns of the table of an `Embedding`, which is filled with random numbers."""
+    call_layer(layer, np.zeros((1, 1), "int32"), shown=f"{shown}(ids)")
+    draw = np.random.default_rng(1)
+    for weight in layer.weights:
+        weight.assign(draw.normal(size=tuple(weight.shape)))
+    return tuple(layer.embeddings.shape)
+
+
+def _compare_declared(
+    layer: Any, ids: np.ndarray, right: np.ndarray, mistakes: dict, *, shown: str, tokens: Any
+) -> None:
+    """What the layer says when it is asked for its mask."""
+    asked = f"{shown}.compute_mask(ids)"
+    if (mask := layer.compute_mask(ids)) is None:
+        raise NotYet(f"It makes no mask: `{asked}` is None. Which argument of `Embedding` does?")
+    compare_mask(mask, right, mistakes, shown=asked, tokens=tokens)
+
+
+def _compare_arriving(layer: Any, batches: list, tokens: list, *, shown: str) -> None:
+    """What the output holds, and what a layer behind is given: alone, and in a model."""
+    import keras
+
+    given = []
+
+    class Behind(keras.layers.Layer):
+        def call(self, inputs, mask=None):
+            given.append(mask)
+            return inputs
+
+    def both(ids):
+        return behind(call_layer(layer, ids, shown=shown))
+
+    behind, shown = Behind(), f"{shown}(ids)"
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Model(inputs, both(inputs))
+    table = np.asarray(layer.embeddings).astype("float32")
+    for ids, texts in zip(batches, tokens):
+        for read in (both, model):
+            vectors, kept = as_array(call(read, ids, shown=shown), shown), ids != 0
+            if vectors.shape != (right := (*ids.shape, layer.output_dim)):
+                raise NotYet(f"`{shown}` has shape {vectors.shape}; expected {right}.")
+            if not np.allclose(vectors[kept], table[ids[kept]], rtol=0.01, atol=0.01):
+                raise NotYet(f"`{shown}` does not hold the rows of the table that the ids name.")
+            if given[-1] is None:
+                raise NotYet(
+                    "Asked for it, the layer names the right mask; but its output carries none, "
+                    "so a layer behind gets no mask. Keras settles that while the layer is made: "
+                    "say `mask_zero=True` there, not later."
+                )
+            compare_mask(given[-1], kept, {}, shown=f"the mask on {shown}", tokens=texts)
 
 
 def _masked_mean(function: Any) -> str:
     draw = np.random.default_rng(2)
-    square = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]], bool)
+    square = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1]], bool)
     before = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1]], bool)
     gaps = np.array([[1, 0, 1, 1, 0], [0, 1, 0, 0, 0]], bool)
+    one, step = np.array([[1, 1, 0, 0]], bool), np.ones((4, 1), bool)
     # Three sentences of three steps of three features: here a forgotten axis raises nothing.
-    for mask, features in ((square, 3), (before[:, ::-1], 4), (before, 4), (gaps, 5)):
+    cases = (
+        (square, 3),
+        (before[:, ::-1], 4),
+        (before, 4),
+        (gaps, 5),
+        (one, 2),
+        (step, 1),
+        (gaps, 1),
+    )
+    for mask, features in cases:
         vectors = draw.normal(size=(*mask.shape, features)).astype("float32")
         vectors[0, 0, 0] = 0.0  # of a kept step: a 0 is a number like any other
+        if mask is not square:
+            vectors[0, 0] = 0.0  # and so is a vector of zeros
         kept, count = vectors * mask[..., None], mask.sum(axis=1)
         total = kept.sum(axis=1)
         right = total / count[:, None]
-        first = np.arange(mask.shape[1]) < count[:, None]
+        steps, ends = np.arange(mask.shape[1]), mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+        span = (steps >= mask.argmax(axis=1)[:, None]) & (steps < ends[:, None])
+        first = steps < count[:, None]
         mistakes = {
             "That is the published line: it divides by all steps, not by those that are "
             "kept.": total / mask.shape[1],
-            "The mask is not used: that is the mean of all steps.": vectors.mean(axis=1),
+            "That is the mean of all steps, of the masked ones, too.": vectors.mean(axis=1),
             "The polarity is flipped: that adds up the masked steps.": (vectors - kept).sum(axis=1)
             / np.maximum((~mask).sum(axis=1), 1)[:, None],
             "That is the sum; divide it by the number of kept steps.": total,
+            "A kept step may have a vector of zeros: count the kept steps in the mask.": total
+            / np.maximum((kept != 0).any(axis=-1, keepdims=True).sum(axis=1), 1),
             "A 0 in a kept vector is a number, too: divide by the kept steps, counted in the "
             "mask.": total / np.maximum((kept != 0).sum(axis=1), 1),
             "It divides by the kept steps of the whole batch; each sentence has its own "
             "number.": total / mask.sum(),
+            "It divides by the kept steps of the longest sentence; each has its own number.": total
+            / count.max(),
             "It averages over the features; the steps are axis 1.": kept.mean(axis=-1),
             "It averages over the sentences; the steps are axis 1.": kept.sum(axis=0)
             / np.maximum(mask.sum(axis=0), 1)[:, None],
-            "Padding may stand before the words, or between: do not count, multiply.": (
-                vectors * first[..., None]
-            ).sum(axis=1)
-            / count[:, None],
-            "The mean is taken over the whole batch; one vector for each sentence is asked "
-            "for.": vectors[mask].mean(axis=0),
+            "Padding may stand before the words, or between: do not count, multiply.": _mean(
+                vectors, first
+            ),
+            "The kept steps are not always the last ones: do not count, multiply.": _mean(
+                vectors, first[:, ::-1]
+            ),
+            "It averages from the first kept step to the last; masked steps in between count, "
+            "too.": _mean(vectors, span),
         }
-        if mask.shape[0] == mask.shape[1] == features:
+        if mask is square:
             mistakes |= {
+                "The mean is taken over the whole batch; one vector for each sentence is asked "
+                "for.": vectors[mask].mean(axis=0),
                 "The mask lies over the features: it needs an axis of its own for them, "
                 "`(batch, timesteps, 1)`.": (vectors * mask).sum(axis=1) / count[:, None],
                 "The numbers of kept steps lie over the features: they need the shape "
@@ -97,51 +179,71 @@ def _masked_mean(function: Any) -> str:
     )
 
 
+def _mean(vectors: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The mean of the marked steps of each sentence."""
+    return vectors.mean(axis=1, where=steps[..., None])
+
+
 def _make_layers(function: Any) -> str:
-    shown = "make_layers(vocabulary, features)"
-    for known, features in ((["hello", "world", "!"], 4), (["how", "are", "you", "doing"], 9)):
+    many = [f"word {i}" for i in range(300)]
+    cases = ["hello", "world", "!"], ["how", "are", "you", "doing"], ["!"], many
+    for known, features in zip(cases, (4, 9, 2, 3)):
+        shown = "make_layers(vocabulary, features)"
         pair = call(function, known, features, shown=shown)
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise NotYet(f"`{shown}` returns two layers, `lookup, embedding`.")
-        lookup, embedding = pair
-        if hasattr(lookup, "input_dim") or not hasattr(embedding, "input_dim"):
-            raise NotYet("The lookup comes first, then an `Embedding`.")
-        if getattr(lookup, "num_oov_indices", 1) == 0:
-            raise NotYet("With `num_oov_indices=0` an unknown word is an error; it needs an id.")
-        texts = np.array([[*known, "keras"], ["masks", known[0], *[""] * (len(known) - 1)]])
-        ids = as_array(call(lookup, texts, shown="lookup(texts)"), "lookup(texts)")
-        if ids.shape != texts.shape:
-            raise NotYet(f"`lookup(texts)` has shape {ids.shape}; expected {texts.shape}.")
-        if ids.min() < 0:
-            raise NotYet(f"{ids.min()} is an id without a row of its own in an `Embedding`.")
-        words = ids[0, :-1].tolist()
-        mask = embedding.compute_mask(ids)
-        if mask is None:
-            raise NotYet("The `embedding` makes no mask: `compute_mask` is None.")
-        padding = texts == ""
-        unknown = ~np.isin(texts, ["", *known])
-        mistakes = {
-            "Unknown words still get id 0, like the padding.": ~padding & ~unknown,
-            "The empty string does not get id 0: it is kept, as if it were a word.": np.ones_like(
-                padding
-            ),
-            "Now the padding is kept, and the unknown words are masked.": ~unknown,
-        }
-        asked = "embedding.compute_mask(lookup(texts))"
-        compare_mask(mask, ~padding, mistakes, shown=asked, tokens=texts)
-        if len({*words, int(ids[0, -1])}) < len(known) + 1:
-            raise NotYet(f"Two different words share an id: {texts[0].tolist()} → {ids[0]}.")
-        rows, most = embedding.input_dim, int(ids.max())
-        if rows <= most:
-            raise NotYet(
-                f"Id {most} has no row: {len(known)} words, padding *and unknown* have the ids 0 "
-                f"to {most}; `input_dim` is {rows}."
-            )
-        if rows > most + 1:
-            raise NotYet(f"The ids go from 0 to {most}; `input_dim` is {rows}, more than needed.")
-        if embedding.output_dim != features:
-            raise NotYet(f"The vectors have {embedding.output_dim} numbers; asked: {features}.")
-    return "Only the empty string has id 0, and each id has its row."
+        _compare_layers(*pair, known, features)
+    return "Only the empty string has id 0, each id has its row, and layers behind get the mask."
+
+
+def _compare_layers(lookup: Any, embedding: Any, known: list[str], features: int) -> None:
+    from keras.layers import Embedding
+
+    if isinstance(lookup, Embedding) or not isinstance(embedding, Embedding):
+        raise NotYet("The lookup comes first, then an `Embedding`.")
+    if getattr(lookup, "num_oov_indices", 1) == 0:
+        raise NotYet("With `num_oov_indices=0` an unknown word is an error; it needs an id.")
+    first, last = known[0], known[-1]
+    every = np.array([[*known, "keras"], ["masks", first, *[""] * (len(known) - 1)]])
+    before = np.array([["", "", "", first], ["", "masks", "Hello", last], [""] * 4])
+    between = np.array([[last, "", first, "", "masks"]])
+    batches = [every, before, between, np.array([[first], [""], ["keras"]])]
+    found = [_ids(lookup, texts, known, embedding) for texts in batches]
+    words = found[0][0].tolist()
+    if len({*words[:-1]}) < len(known) or words[-1] in words[:-1]:
+        raise NotYet(f"Two different words share an id: {every[0, -6:].tolist()} → {words[-6:]}.")
+    rows, most = _table_shape(embedding, "embedding")[0], max(int(ids.max()) for ids in found)
+    if rows <= most:
+        raise NotYet(
+            f"Id {most} has no row: {len(known)} words, padding *and unknown* have the ids 0 "
+            f"to {most}; `input_dim` is {rows}."
+        )
+    if rows > most + 1:
+        raise NotYet(f"The ids go from 0 to {most}; `input_dim` is {rows}, more than needed.")
+    if embedding.output_dim != features:
+        raise NotYet(f"The vectors have {embedding.output_dim} numbers; asked: {features}.")
+    _compare_arriving(embedding, found, batches, shown="embedding")
+
+
+def _ids(lookup: Any, texts: np.ndarray, known: list[str], embedding: Any) -> np.ndarray:
+    """The ids of the texts, if no word's is that of the padding and the embedding masks that."""
+    ids = as_array(call(lookup, texts, shown="lookup(texts)"), "lookup(texts)")
+    if ids.shape != texts.shape:
+        raise NotYet(f"`lookup(texts)` has shape {ids.shape}; expected {texts.shape}.")
+    if ids.dtype.kind not in "iu":
+        raise NotYet(f"`lookup(texts)` has dtype {ids.dtype}; ids are integers.")
+    if ids.min() < 0:
+        raise NotYet(f"{ids.min()} is an id without a row of its own in an `Embedding`.")
+    kept, unknown = texts != "", ~np.isin(texts, ["", *known])
+    mistakes = {
+        "Unknown words still get id 0, like the padding.": kept & ~unknown,
+        "The empty string does not get id 0: it is kept, as if it were a word.": np.ones_like(kept),
+        "Now the padding is kept, and the unknown words are masked.": ~unknown,
+    }
+    compare_mask(ids != 0, kept, mistakes, shown="lookup(texts) != 0", tokens=texts)
+    mistakes = {"The embedding masks id 1, the one of the unknown words.": ids > 1}
+    _compare_declared(embedding, ids, kept, mistakes, shown="embedding", tokens=texts)
+    return ids
 
 
 JUDGES = {"2.1": _make_embedding, "2.2": _masked_mean, "2.3": _make_layers}

@@ -16,6 +16,87 @@ class Flipped(Embedding):
         return keras.ops.equal(inputs, 0)
 
 
+class TooLate(Embedding):
+    """Sets `mask_zero` when Keras has already settled that there is no mask."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.mask_zero = True
+
+
+class Raises(Embedding):
+    def call(self, inputs):
+        raise RuntimeError("not ready")
+
+
+class ReturnsNothing(Embedding):
+    def call(self, inputs):
+        super().call(inputs)
+
+
+class AllAlike(Embedding):
+    def call(self, inputs):
+        return keras.ops.zeros_like(super().call(inputs))
+
+
+class OnlyAtTheEnd(Embedding):
+    """Takes for granted that the padding stands after the words."""
+
+    def compute_mask(self, inputs, mask=None):
+        count = keras.ops.sum(keras.ops.cast(inputs != 0, "int32"), axis=1, keepdims=True)
+        return keras.ops.arange(inputs.shape[1]) < count
+
+
+class LastDigit(Embedding):
+    def compute_mask(self, inputs, mask=None):
+        return keras.ops.mod(inputs, 10) != 0
+
+
+class HandsOnAnother(Embedding):
+    """Says the right mask when asked and puts another one on its output."""
+
+    def call(self, inputs):
+        vectors = super().call(inputs)
+        vectors._keras_mask = keras.ops.ones_like(inputs, "bool")
+        return vectors
+
+
+class Mine(Embedding):
+    """A subclass that is right: its padded vectors are zeros, too."""
+
+    def call(self, inputs):
+        return super().call(inputs) * keras.ops.cast((inputs != 0)[..., None], self.compute_dtype)
+
+
+def set_later(name, value):
+    """An `Embedding` without a mask, of which an attribute is set when it is made."""
+
+    def make(words, features):
+        layer = Embedding(words + 1, features)
+        setattr(layer, name, value)
+        return layer
+
+    return make
+
+
+def no_support(words, features):
+    layer = Embedding(words + 1, features, mask_zero=True)
+    layer.supports_masking = False
+    return layer
+
+
+def of_class(cls):
+    return lambda words, features: cls(words + 1, features, mask_zero=True)
+
+
+def with_embedding(make):
+    """The right lookup with another embedding, of which the number of words is given."""
+    return lambda vocabulary, features: (
+        right_lookup(vocabulary),
+        make(len(vocabulary) + 1, features),
+    )
+
+
 def of_size(rows, **options):
     return lambda words, features: Embedding(words + rows, features, mask_zero=True, **options)
 
@@ -34,6 +115,20 @@ def of_nonzero_vectors(vectors, mask):
     """Takes for granted that padded steps have vectors of zeros."""
     kept = (vectors != 0).any(axis=-1, keepdims=True)
     return (vectors * kept).sum(axis=1) / kept.sum(axis=1)
+
+
+def up_to_the_last(vectors, mask):
+    return np.stack([v[: np.flatnonzero(m)[-1] + 1].mean(axis=0) for v, m in zip(vectors, mask)])
+
+
+def first_to_last(vectors, mask):
+    spans = [slice(np.flatnonzero(m)[0], np.flatnonzero(m)[-1] + 1) for m in mask]
+    return np.stack([v[span].mean(axis=0) for v, span in zip(vectors, spans)])
+
+
+def zero_vectors_not_counted(vectors, mask):
+    kept = vectors * mask[..., None]
+    return kept.sum(axis=1) / (kept != 0).any(axis=-1).sum(axis=1)[:, None]
 
 
 def in_a_loop(vectors, mask):
@@ -112,6 +207,29 @@ WRONG = {
         ),
         "another layer": (lambda words, features: keras.layers.Masking(), "`Embedding` layer is"),
         "a layer, not a function": (Embedding(14, 4, mask_zero=True), "function that makes one"),
+        "mask_zero set later": (set_later("mask_zero", True), "a layer behind gets no mask"),
+        "mask_zero set after super": (
+            lambda words, features: TooLate(words + 1, features),
+            "a layer behind gets no mask",
+        ),
+        "compute_mask set later": (
+            set_later("compute_mask", lambda ids, mask=None: keras.ops.not_equal(ids, 0)),
+            "a layer behind gets no mask",
+        ),
+        "support taken away": (no_support, "a layer behind gets no mask"),
+        "another mask on the output": (of_class(HandsOnAnother), "the mask on make_embedding"),
+        "padding after only": (of_class(OnlyAtTheEnd), "steps differ"),
+        "ids that end in 0": (of_class(LastDigit), "steps differ"),
+        "cannot be called": (of_class(Raises), "raised RuntimeError.*not ready"),
+        "returns nothing": (of_class(ReturnsNothing), "`call` returned None"),
+        "all vectors alike": (of_class(AllAlike), "does not hold the rows"),
+        "made once": (
+            lambda words, features, layers=[]: (
+                layers.append(Embedding(words + 1, features, mask_zero=True)),
+                layers[0],
+            )[1],
+            "input_dim=14",
+        ),
         "already called": (
             lambda words, features: of_size(1)(words, features)(np.array([[1, 0]])),
             "`Embedding` layer is",
@@ -119,8 +237,8 @@ WRONG = {
     },
     "2.2": {
         "published": (published_mean, "divides by all steps"),
-        "mask not used": (lambda vectors, mask: vectors.mean(axis=1), "mask is not used"),
-        "padding taken for zeros": (of_nonzero_vectors, "mask is not used"),
+        "mask not used": (lambda vectors, mask: vectors.mean(axis=1), "mean of all steps"),
+        "padding taken for zeros": (of_nonzero_vectors, "mean of all steps"),
         "flipped polarity": (
             lambda vectors, mask: (
                 (vectors * ~mask[..., None]).sum(1) / np.maximum((~mask).sum(1), 1)[:, None]
@@ -155,6 +273,27 @@ WRONG = {
             lambda vectors, mask: (vectors * mask).sum(axis=1) / mask.sum(axis=1),
             "both need an axis",
         ),
+        "up to the last kept step": (up_to_the_last, "masked steps in between"),
+        "from the first to the last": (first_to_last, "masked steps in between"),
+        "count of the longest": (
+            lambda vectors, mask: (vectors * mask[..., None]).sum(axis=1) / mask.sum(axis=1).max(),
+            "longest sentence",
+        ),
+        "a vector of zeros not counted": (zero_vectors_not_counted, "vector of zeros"),
+        "the last n steps": (
+            lambda vectors, mask: np.stack(
+                [row[-n:].mean(axis=0) for row, n in zip(vectors, mask.sum(axis=1))]
+            ),
+            "not always the last",
+        ),
+        "squeezed": (
+            lambda vectors, mask: np.squeeze(in_a_loop(vectors, mask)),
+            r"shape \(2,\); expected \(1, 2\)",
+        ),
+        "two things": (
+            lambda vectors, mask: (in_a_loop(vectors, mask), mask.sum(axis=1)),
+            "returns 2 things",
+        ),
         "one vector for all": (lambda vectors, mask: vectors[mask].mean(axis=0), "one vector for"),
         "zeros not counted": (
             lambda vectors, mask: (
@@ -187,7 +326,7 @@ WRONG = {
         ),
         "punctuation stripped": (
             with_lookup(lambda known: TextVectorization(vocabulary=known, split=None)),
-            "1 of 8 steps differ",
+            r"`lookup\(texts\) != 0`: 1 of 8 steps differ",
         ),
         "unknown is a word": (with_lookup(lambda known: by_dict(known, 1, 1)), "share an id"),
         "minus one": (with_lookup(lambda known: by_dict(known, -1, 1)), "-1 is an id without"),
@@ -199,6 +338,29 @@ WRONG = {
         "padding forgotten, too": (lookup_with(special=0, mask_token=""), "Id 4 has no row"),
         "one row too many": (lookup_with(special=3, mask_token=""), "more than needed"),
         "no mask": (with_lookup(right_lookup, mask_zero=False), "makes no mask"),
+        "unknown words masked": (with_embedding(of_class(MasksOne)), "masks id 1"),
+        "padding after only": (with_embedding(of_class(OnlyAtTheEnd)), "steps differ"),
+        "mask_zero set later": (
+            with_embedding(set_later("mask_zero", True)),
+            "a layer behind gets no mask",
+        ),
+        "compute_mask set later": (
+            with_embedding(set_later("compute_mask", lambda ids, mask=None: ids != 0)),
+            "a layer behind gets no mask",
+        ),
+        "cannot be called": (with_embedding(of_class(Raises)), "raised RuntimeError.*not ready"),
+        "returns nothing": (with_embedding(of_class(ReturnsNothing)), "`call` returned None"),
+        "all vectors alike": (with_embedding(of_class(AllAlike)), "does not hold the rows"),
+        "ids of one byte": (
+            with_lookup(lambda known: lambda texts: by_dict(known)(texts).astype("int8")),
+            "-128 is an id",
+        ),
+        "upper case is another word": (
+            with_lookup(
+                lambda known: lambda texts: by_dict(known)(np.where(texts == "Hello", "", texts))
+            ),
+            "1 of 12 steps differ",
+        ),
         "another output size": (
             lambda vocabulary, features: asks_the_lookup(vocabulary, 16),
             "vectors have 16 numbers",
@@ -217,12 +379,21 @@ RIGHT = {
             output_dim=features, input_dim=1 + words, mask_zero=True
         ),
         "with more said": of_size(1, embeddings_initializer="zeros", name="words"),
+        "a subclass": of_class(Mine),
+        "frozen": of_size(1, trainable=False),
+        "called before": lambda words, features: (
+            (layer := Embedding(words + 1, features, mask_zero=True))(np.array([[1, 0]])),
+            layer,
+        )[1],
         "largest id plus one": lambda words, features: Embedding(
             max(range(words + 1)) + 1, features, mask_zero=True
         ),
     },
     "2.2": {
         "a loop": in_a_loop,
+        "a matrix product": lambda vectors, mask: (
+            (mask[:, None, :].astype("float32") @ vectors)[:, 0] / mask.sum(axis=1, keepdims=True)
+        ),
         "TensorFlow": in_tensorflow,
         "the layer that does it": by_layer,
         "a list of means": lambda vectors, mask: list(in_a_loop(vectors, mask)),
@@ -241,6 +412,7 @@ RIGHT = {
         "size from the lookup": asks_the_lookup,
         "vocabulary adapted": with_lookup(adapted_lookup),
         "more than one id for unknown": lookup_with(3, mask_token="", num_oov_indices=2),
+        "a subclass of Embedding": with_embedding(of_class(Mine)),
         "special words in the list": with_lookup(
             lambda known: StringLookup(vocabulary=["", "[UNK]", *known], mask_token="")
         ),
