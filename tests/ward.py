@@ -5,13 +5,14 @@ Draws 300 patients anew each time, prints the seed, and exits with 1 if a verdic
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import warnings
 from collections import Counter
 
 from helpers.patients import patient
-from maskprobe import padding_leak, trace_masks
+from maskprobe import audit_masks, padding_leak
 
 import numpy as np
 
@@ -30,12 +31,22 @@ def disagreements(n: int) -> list[str]:
     truth, wrong = one.reveal(), []
     with warnings.catch_warnings(action="ignore"):
         leak = padding_leak(one.model, one.inputs, lengths=one.lengths, side=one.side)
-        if (leak.max() < 1e-5) == truth.leaks:
-            wrong.append(f"padding_leak says {leak.max():.2g}, leaks: {truth.leaks}")
-        trace = trace_masks(one.model, one.inputs).summary()
+        if leak.sound == truth.leaks or leak.rows_depend != (truth.differ == ("rows",)):
+            wrong.append(f"padding_leak says {leak.sentence!r}, leaks: {truth.leaks}")
+        audit = audit_masks(one.model, one.inputs, wanted=one.wanted, causal=one.causal)
+        if bool(audit) != (truth.differ == ()) or audit.differ != truth.differ:
+            wrong.append(f"audit_masks says {audit.sentence!r}, differ: {truth.differ}")
+        elif truth.differ and not named(audit.where, truth.where):
+            wrong.append(f"audit_masks says {audit.where!r}, where: {truth.where}")
+        trace = audit.trace.summary()  # what `trace_masks` returns
         if not trace.startswith(LAST_LINE[truth.trace]):
             wrong.append(f"trace_masks says {trace!r}, and it is {truth.trace!r}")
     return [f"patient {n} ({truth.kind}): {what}" for what in wrong]
+
+
+def named(where: str, places: tuple[str, ...]) -> bool:
+    """Whether a place in words, as `"multiply_3"`, names one of these parts."""
+    return any(re.search(rf"\b{re.escape(place)}(_\d+)?\b", where) for place in places)
 
 
 def main(count: int = 300, seed: int | None = None) -> int:
