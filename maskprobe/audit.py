@@ -191,11 +191,15 @@ def audit_masks(
         if not audit.leak.rows_depend and not audit.leak.constant:
             audit.measured = np.asarray(measured_mask(model, inputs, **options))
     except (ValueError, TypeError, RuntimeError) as error:
-        failed = audit.trace is not None and audit.trace.error is not None
-        why = audit.trace.summary() if failed else str(error)
-        audit.sentence = f"Not measured, so not sound: {why}"
-        audit.where = audit.trace.failed.name if failed and audit.trace.failed else ""
+        audit.sentence = f"Not measured, so not sound: {error}"
+        if audit.trace is not None and audit.trace.error is not None:
+            audit.sentence = f"Not measured, so not sound. {audit.trace.summary()}"
+            audit.where = audit.trace.failed.name if audit.trace.failed else ""
         return audit
+    if audit.trace is not None and audit.trace.error is not None:
+        # It runs for the probes, which hand it arrays, and not on tensors.
+        notes.append(f"The layers could not be followed. {audit.trace.summary()}")
+        audit.trace = audit.declared = maker = None
 
     def moved_behind() -> bool:
         """Whether the same rows with their padding behind them are sound."""
@@ -208,6 +212,24 @@ def audit_masks(
         except (ValueError, TypeError, RuntimeError):
             return False
 
+    def elsewhere() -> bool:
+        """Whether padding moves the output for rows in which one step is repeated."""
+        if len(arrays) > 1 or lengths_of_output:
+            return False
+        values = arrays[key][real]
+        kept = np.sort(~real[real.sum(axis=1).argmin()])[None] == 0
+        kept = np.repeat(kept, min(len(values), 32), axis=0)
+        repeated = np.repeat(values[: len(kept), None], real.shape[1], axis=1)
+        pad = arrays[key][~real][0]
+        rows = np.where(kept.reshape(*kept.shape, *[1] * (repeated.ndim - 2)), repeated, pad)
+        if side == "pre":
+            rows, kept = rows[:, ::-1], kept[:, ::-1]
+        try:
+            leak = padding_leak(model, pack({key: rows}), **options | {"wanted": kept})
+        except (ValueError, TypeError, RuntimeError):
+            return False
+        return not leak.sound and not leak.rows_depend and not leak.constant
+
     def mixer() -> str:
         """The layer that mixes rows, if there are layers to ask."""
         row = int(np.argmax(np.asarray(audit.leak).reshape(len(real), -1).max(axis=1)))
@@ -216,7 +238,8 @@ def audit_masks(
         except Exception:  # a model need not take a batch of one
             return ""
 
-    _judge(audit, maker, side, moved_behind, mixer)
+    lengths_of_output = output_lengths is not None or output_mask is not None
+    _judge(audit, maker, side, moved_behind, elsewhere, mixer)
     if causal and audit.cause not in ("constant", "rows depend"):
         _look_ahead(audit, model, inputs, key, output, pad_value, seed)
     if targets is not None:
@@ -229,6 +252,7 @@ def _judge(
     maker: Any,
     side: str,
     moved_behind: Callable[[], bool],
+    elsewhere: Callable[[], bool],
     mixer: Callable[[], str],
 ) -> None:
     """Names the cause, the masks that differ, and the place."""
@@ -250,6 +274,11 @@ def _judge(
         if lost.any():
             what = f"real steps are masked ({places(lost)})"
             return found("real steps masked", ("wanted", "declared"), _name(maker), what)
+        if trace is not None and trace.entries and elsewhere():
+            name = trace.entries[0].name
+            what = f"the mask comes to {name}, which does not use it. It does no harm in this batch"
+            what += ", but does in one of the same steps in other rows"
+            return found("unused", ("declared", "measured"), name, what)
         if declared is not None and (declared & ~wanted).any():
             audit.notes.append(
                 f"More is declared kept than wanted ({places(declared & ~wanted)}); it does not "
@@ -326,7 +355,8 @@ def _trace(model: Any, inputs: Any, notes: list[str]) -> Any:
     if isinstance(inputs, Mapping):
         inputs = dict(inputs)
     try:
-        return trace_masks(model, inputs)
+        trace = trace_masks(model, inputs)
+        return trace if len(trace) else None
     except Exception as error:
         if "No Keras layer" not in str(error):
             notes.append(f"The layers could not be followed: {type(error).__name__}: {error}")
@@ -410,14 +440,7 @@ def _compare_loss(audit: Audit, model: Any, inputs: Any, targets: Any) -> None:
 
 
 def _look_ahead(
-    audit: Audit,
-    model: Any,
-    inputs: Any,
-    real: np.ndarray,
-    key: Any,
-    output: Any,
-    pad: Any,
-    seed: int,
+    audit: Audit, model: Any, inputs: Any, key: Any, output: Any, pad: Any, seed: int
 ) -> None:
     """Measures whether a step of the longest row sees a later one."""
     from maskprobe import influence

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MOST_SEQUENCES = 8  # more would hide the ones that matter: those with a difference come first
+MOST_LINES = 72
 LINE = 76  # characters; longer sequences are broken
+CLOSE = 32  # steps; marks of longer sequences stand side by side
 
 
 class Row(NamedTuple):
@@ -43,28 +45,32 @@ def text_picture(rows: Sequence[Row], *, tokens: Any = None, encoding: str | Non
     if different.any():
         lines[0] += "  ^ masks differ"
     wide = max(len(row.name) for row in rows) + 2
-    shown, hidden = _chosen(different)
+    gap = "" if labels is None and steps > CLOSE else " "
+    parts = 1 if labels is not None else -(-steps * (1 + len(gap)) // (LINE - wide))
+    shown, hidden = _chosen(different, max(1, MOST_LINES // (parts * (len(rows) + 2))))
     for sequence in shown:
-        cells = [str(step) for step in range(steps)]
+        cells = [""] * steps
         if labels is not None:
             cells = [_encodable(token, encoding) for token in labels[sequence]]
-        widths = [max(1, _width(cell)) if labels is not None else 1 for cell in cells]
+        widths = [max(1, _width(cell)) for cell in cells]
         lines += ["", f"sequence {sequence}"]
-        for part in _broken(widths, LINE - wide):
-            lines.append(_line("", cells, widths, part, wide) if labels is not None else "")
+        broken = _broken(widths, LINE - wide, len(gap))
+        for part in broken:
+            if labels is not None:
+                lines.append(_line("", cells, widths, part, wide, gap))
+            elif len(broken) > 1:
+                lines.append(f"{'':<{wide}}steps {part[0]} to {part[-1]}")
             for row in rows:
                 if row.mask is None:
                     lines.append(f"{row.name:<{wide}}{_encodable(row.missing, encoding)}")
                     continue
                 marks = [kept if keep else masked for keep in row.mask[sequence]]
-                lines.append(_line(row.name, marks, widths, part, wide))
+                lines.append(_line(row.name, marks, widths, part, wide, gap))
             carets = ["^" if yes else " " for yes in different[sequence]]
-            lines.append(_line("", carets, widths, part, wide))
+            if any(different[sequence][part[0] : part[-1] + 1]):
+                lines.append(_line("", carets, widths, part, wide, gap))
     lines += ["", hidden] * bool(hidden)
-    text = "\n".join(line.rstrip() for line in lines)
-    while "\n\n\n" in text:
-        text = text.replace("\n\n\n", "\n\n")
-    return text.replace("\n\n" + rows[0].name, "\n" + rows[0].name).strip("\n")
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def html_table(rows: Sequence[Row], *, tokens: Any = None) -> str:
@@ -112,12 +118,12 @@ def places(where: np.ndarray, most: int = 3) -> str:
     rows = np.flatnonzero(where.any(axis=1))
     for row in rows[:most]:
         steps = [str(step) for step in np.flatnonzero(where[row])]
-        if len(steps) > 6:
-            steps = [*steps[:3], f"… {len(steps)} in all"]
         listed = " and ".join([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
+        if len(steps) > 6:
+            listed = f"{', '.join(steps[:3])} … ({len(steps)} in all)"
         said.append(f"sequence {row}, step{'s' * (len(steps) > 1)} {listed}")
     more = len(rows) - most
-    return "; ".join(said) + (f"; and {more} more sequences" if more > 0 else "")
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
 
 
 def differences(rows: Sequence[Row]) -> np.ndarray:
@@ -153,26 +159,27 @@ def _shape(rows: Sequence[Row]) -> tuple[int, int]:
     return next(np.shape(row.mask) for row in rows if row.mask is not None)
 
 
-def _chosen(different: np.ndarray) -> tuple[list[int], str]:
+def _chosen(different: np.ndarray, most: int = MOST_SEQUENCES) -> tuple[list[int], str]:
     """Which sequences to show, and what to say of the others."""
     order = np.argsort(~different.any(axis=1), kind="stable")
-    shown, more = sorted(order[:MOST_SEQUENCES].tolist()), len(order) - MOST_SEQUENCES
+    most = min(most, MOST_SEQUENCES)
+    shown, more = sorted(order[:most].tolist()), len(order) - most
     return shown, f"and {more} more sequences" if more > 0 else ""
 
 
-def _line(name: str, cells: list[str], widths: list[int], part: range, wide: int) -> str:
+def _line(name: str, cells: list[str], widths: list[int], part: range, wide: int, gap: str) -> str:
     padded = (cells[i] + " " * (widths[i] - _width(cells[i])) for i in part)
-    return f"{name:<{wide}}" + " ".join(padded)
+    return f"{name:<{wide}}" + gap.join(padded)
 
 
-def _broken(widths: list[int], room: int) -> list[range]:
+def _broken(widths: list[int], room: int, gap: int) -> list[range]:
     """The steps of one line after the other."""
     parts, start, used = [], 0, 0
     for i, width in enumerate(widths):
-        if used + width + 1 > room and i > start:
+        if used + width > room and i > start:
             parts.append(range(start, i))
             start, used = i, 0
-        used += width + 1
+        used += width + gap
     return [*parts, range(start, len(widths))]
 
 
