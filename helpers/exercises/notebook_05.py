@@ -1,6 +1,8 @@
 """The exercises of notebook 05: layers that make, use and hand on masks."""
 
-import warnings
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 from helpers.exercises.engine import (
@@ -8,28 +10,35 @@ from helpers.exercises.engine import (
     NotYet,
     as_array,
     call,
+    call_layer,
     compare_mask,
     compare_values,
+    id_batches,
+    same,
 )
 from helpers.sentences import words
 
 import numpy as np
 
 IDS = np.array([[83, 91, 1, 645, 1253, 927], [73, 8, 3215, 55, 927, 0], [711, 632, 71, 0, 0, 0]])
-KEPT = IDS != 0
+
+
+def _batches(**options: Any) -> dict[str, np.ndarray]:
+    return {"the three sentences": IDS.astype("int32"), **id_batches(**options)}
 
 
 def _add_start(answer: Any) -> str:
     import keras
 
     layer, shown = _made(answer), "the mask of AddStart()(x)"
-    start, inputs = np.ones((3, 1), bool), np.ones((3, 6, 4), "float32")
-    tokens = [["<start>", *row] for row in words(IDS)]
-    for mask in (KEPT, KEPT[:, ::-1]):
-        _refuse_stub(layer.compute_mask, inputs, mask)
-        x = _masked(inputs, mask)
-        got = _mask(call(lambda x=x: layer(x), shown="AddStart()(x)"))
-        if got is None:
+    _refuse_stub(layer.compute_mask, np.ones((3, 6, 4), "float32"), IDS != 0)
+    batches = _batches(empty_rows=True)
+    for name, ids in batches.items():
+        mask, start = ids != 0, np.ones((len(ids), 1), bool)
+        x = np.random.default_rng(0).normal(size=(*ids.shape, 4)).astype("float32")
+        got = call_layer(layer, _masked(x, mask), shown=f"AddStart()(x), for {name},")
+        _same_steps(got, x)
+        if _mask(got) is None:
             raise NotYet("The output has no mask, and Keras does not even warn.")
         mistakes = {
             "That is the mask as it came: the output has one step more, and each boolean now "
@@ -47,26 +56,89 @@ def _add_start(answer: Any) -> str:
                 [mask[:1] | True, mask]
             ),
         }
-        compare_mask(got, np.hstack([start, mask]), mistakes, shown=shown, tokens=tokens)
-        tokens = None  # they stand in the places of the first mask
-    if _mask(call(layer, inputs, shown="AddStart()(x), for an x without a mask,")) is not None:
-        raise NotYet("Where no mask arrives, hand on none: `None`.")
-    symbolic = keras.layers.Masking()(keras.Input((None, 4)))
-    shown = "AddStart()(x), for a symbolic x as in a Functional model (use keras.ops),"
-    call(lambda: answer()(symbolic), shown=shown)
+        # Words stand in the places of the first mask only.
+        tokens = [["<start>", *row] for row in words(ids)] if ids.shape == IDS.shape else None
+        what = f"{shown}, for {name}"
+        compare_mask(_mask(got), np.hstack([start, mask]), mistakes, shown=what, tokens=tokens)
+        got = call_layer(layer, x, shown="AddStart()(x), for an x without a mask,")
+        if _mask(got) is not None:
+            raise NotYet("Where no mask arrives, hand on none: `None`.")
+    inputs = keras.Input((None, 4))
+    model = _functional(_made(answer), inputs, keras.layers.Masking()(inputs), "AddStart()(x)")
+    for name, ids in batches.items():
+        x = np.repeat((ids != 0)[..., None], 4, axis=2).astype("float32")
+        right = np.hstack([np.ones((len(ids), 1), bool), ids != 0])
+        compare_mask(
+            model(x)[1], right, {}, shown=f"the mask of AddStart()(x) in a Functional model, {name}"
+        )
     return "What `call` does to the steps, `compute_mask` does to the mask."
 
 
+def _same_steps(got: Any, x: np.ndarray) -> None:
+    right = np.concatenate([np.ones_like(x[:, :1]), x], axis=1)
+    if not same(as_array(got, "AddStart()(x)"), right):
+        raise NotYet(
+            "The output itself has changed: leave `call` as it stands in the exercise, only the "
+            "mask is missing."
+        )
+
+
 def _time_softmax(answer: Any) -> str:
-    layer, shown = _made(answer), "TimeSoftmax()(scores)"
-    scores = np.random.default_rng(1).normal(size=(3, 6, 1)).astype("float32")
-    kept, exp = KEPT[..., None], np.exp(scores)
-    _refuse_stub(layer.call, scores, KEPT)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        output = call(lambda: layer(_masked(scores, KEPT)), shown=shown)
+    import keras
+
+    layer = _made(answer)
+    _refuse_stub(layer.call, np.ones((3, 6, 1), "float32"), IDS != 0)
+    random = np.random.default_rng(1)
+    batches = _batches(empty_rows=True)
+    for name, ids in batches.items():
+        kept = (ids != 0)[..., None]
+        scores = random.normal(size=kept.shape).astype("float32")
+        _compare_weights(layer, scores, kept, f"TimeSoftmax()(scores), for {name}")
+    for name, scale, padding in _SCORES:
+        for ids in batches.values():
+            kept = (ids != 0)[..., None]
+            scores = np.where(kept, random.normal(size=kept.shape) * scale, padding)
+            scores, shown = scores.astype("float32"), f"TimeSoftmax()(scores), for {name},"
+            got = as_array(call_layer(layer, _masked(scores, kept[..., 0]), shown=shown), shown)
+            if not np.isnan(got).any() and not same(got, _weights(scores, kept), 1e-5):
+                raise NotYet(
+                    f"Right for small scores, and wrong for {name}. However large they are, a "
+                    "masked step needs a score far below those of all the kept ones, *before* the "
+                    "softmax."
+                )
+            _compare_weights(layer, scores, kept, shown)
+    output, scores = None, random.normal(size=(3, 6, 1)).astype("float32")
+    alone = call_layer(layer, scores, shown="TimeSoftmax()(scores), without a mask,")
+    compare_values(alone, _soft(scores), {}, shown="the weights without a mask", tolerance=1e-5)
+    inputs = keras.Input((None, 1))
+    shown = "TimeSoftmax()(scores)"
+    model = _functional(_made(answer), inputs, keras.layers.Masking()(inputs), shown)
+    for name, ids in batches.items():
+        scores = np.where((ids != 0)[..., None], 0.5 + random.random((*ids.shape, 1)), 0)
+        output, mask = model(scores.astype("float32"))
+        what = f"in a Functional model, for {name}"
+        right = _weights(scores, (ids != 0)[..., None])
+        compare_values(output, right, {}, shown=f"{shown} {what}", tolerance=1e-5)
+        compare_mask(mask, ids != 0, {}, shown=f"the mask of {shown} {what}")
+    _try_half(answer, batches)
+    return "Weights over time, 0 at the padding, and the mask goes on."
+
+
+# Scores that are not of order 1: by how much they are scaled, and what the padded steps hold.
+_SCORES = (
+    ("scores of some hundreds", 300.0, 0.0),
+    ("scores that are largest at the padding", 1.0, 1000.0),
+    ("scores of −1000", 1.0, -1000.0),
+    ("large scores, and larger ones at the padding", 300.0, 1000.0),
+)
+
+
+def _compare_weights(layer: Any, scores: np.ndarray, kept: np.ndarray, shown: str) -> None:
+    import tensorflow as tf
+
+    right, exp = _weights(scores, kept), np.exp(np.clip(scores, -80, 80))
     last = "The last axis is one number long, and a softmax over one number is 1. Time is axis 1."
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         mistakes = {
             f"That is the layer of the guide. {last}": exp * kept / (exp * kept),
             last: exp / exp,
@@ -83,34 +155,148 @@ def _time_softmax(answer: Any) -> str:
             ),
             "The sum is of the scores; it must be of their exponentials. (So the guide had it, "
             "before 2020.)": exp * kept / (scores * kept).sum(1, keepdims=True),
+            "In a sentence that is masked altogether each step gets an equal share. Masked steps "
+            "are 0, there, too.": _soft(np.where(kept, scores, -1e9)),
         }
-    right = _soft(np.where(kept, scores, -1e9))
-    compare_values(output, right, mistakes, shown=shown, tolerance=1e-5)
+    tensor = tf.constant(scores)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        carrier = tf.identity(tensor)
+        carrier._keras_mask = tf.constant(kept[..., 0])
+        output = call_layer(layer, carrier, shown=shown)
+        if isinstance(output, np.ndarray):
+            raise NotYet(
+                "`call` returns a NumPy array. Compute with `keras.ops`, or there is neither a "
+                "Functional model nor a gradient."
+            )
+        factors = np.linspace(-1, 1, scores.size).reshape(scores.shape).astype("float32")
+        _compare_but_nan(output, right, mistakes, shown)
+        loss = tf.reduce_sum(output * factors)
     if _mask(output) is None:
-        warned = ", with a warning" if caught else ""
         raise NotYet(
-            f"The weights are right, and the mask ends here{warned}: the layers behind it need it. "
-            "Say so in the constructor."
+            "The weights are right, and the mask ends here: the layers behind it need it. "
+            "`supports_masking` is still False, or `compute_mask` returns None."
         )
-    inner = {
-        "The mask on the output has the shape `(batch, timesteps, 1)`: a layer inside yours, such "
-        "as `keras.layers.Softmax`, has put its own there. Use `ops.softmax`.": KEPT[..., None]
+    compare_mask(
+        _mask(output), kept[..., 0], _longer_mask(layer, kept), shown=f"the mask of {shown}"
+    )
+    gradient = tape.gradient(loss, tensor)
+    if gradient is None:
+        raise NotYet("The weights are right, and no gradient gets through the layer.")
+    shares = right * (factors - (right * factors).sum(1, keepdims=True))
+    if np.isnan(gradient).any():
+        raise NotYet(
+            f"`{shown}` is right, and its gradient is NaN: a large finite number is as good as "
+            "`-inf`, and has gradients."
+        )
+    compare_values(gradient, shares, {}, shown=f"the gradient of {shown}", tolerance=1e-4)
+
+
+def _compare_but_nan(output: Any, right: np.ndarray, mistakes: Any, shown: str) -> None:
+    """`compare_values`, and where NaN stands the message says why it may be there."""
+    values = as_array(output, shown)
+    wrong = np.isnan(values)
+    if values.shape == right.shape and wrong.any():
+        guide = next(iter(mistakes.items()))
+        if same(values, guide[1]):
+            raise NotYet(guide[0])
+        empty = (right.sum(1) == 0).any() and wrong.all(axis=1).any()
+        cause = (
+            "nothing is kept in that sentence, and 0 / 0 is NaN"
+            if empty
+            else "`exp` of a large score overflows: a softmax first subtracts the largest"
+        )
+        raise NotYet(f"`{shown}` holds NaN: {cause}.")
+    compare_values(values, right, mistakes, shown=shown, tolerance=1e-5)
+
+
+def _longer_mask(layer: Any, kept: np.ndarray) -> dict[str, np.ndarray]:
+    import keras
+
+    own = type(layer).compute_mask is not keras.layers.Layer.compute_mask
+    whose = (
+        "your `compute_mask` returns it with an axis too many"
+        if own
+        else "a layer inside yours, such as `keras.layers.Softmax`, has put its own there; use "
+        "`ops.softmax`"
+    )
+    return {
+        f"The mask on the output has the shape `(batch, timesteps, 1)`, not `(batch, timesteps)`: "
+        f"{whose}.": kept
     }
-    compare_mask(_mask(output), KEPT, inner, shown=f"the mask of {shown}")
-    alone = call(layer, scores, shown=f"{shown}, without a mask,")
-    compare_values(alone, _soft(scores), {}, shown="the weights without a mask", tolerance=1e-5)
-    return "Weights over time, 0 at the padding, and the mask goes on."
+
+
+def _try_half(answer: Any, batches: dict[str, np.ndarray]) -> None:
+    import keras
+
+    keras.config.set_dtype_policy("mixed_float16")  # `check` sets the reader's own afterwards
+    layer = _made(answer)
+    for name, ids in batches.items():
+        kept = (ids != 0)[..., None]
+        scores = np.random.default_rng(2).normal(size=kept.shape).astype("float16")
+        shown = f"TimeSoftmax()(scores) in float16, for {name},"
+        output = call_layer(layer, _masked(scores, kept[..., 0]), shown=shown)
+        values = as_array(output, shown).astype("float32")
+        if np.isnan(values).any():
+            raise NotYet(
+                f"`{shown}` holds NaN: float16 ends at 65504, and what is below −65504 is −inf."
+            )
+        compare_values(values, _weights(scores, kept), {}, shown=shown, tolerance=2e-3)
+    keras.config.set_dtype_policy("float32")
 
 
 def _embedding(answer: Any) -> str:
-    layer, shown = _made(answer, 10, 4, mask_zero=True), "FixedEmbedding(10, 4)(ids)"
-    ids = np.array([[3, 1, 2, 9], [5, 7, 0, 0]])
-    layer.build(ids.shape)
-    _refuse_stub(layer.call, ids)
-    output = call(layer, ids, shown=shown)
-    table = layer.weights[0].numpy()
+    import keras
+    import tensorflow as tf
+
+    if isinstance(answer, type) and issubclass(answer, keras.layers.Embedding):
+        raise NotYet(
+            "That is Keras' own layer. It does look up vectors; here the guide's `call` is to be "
+            "mended: write one."
+        )
+    for size, features in ((10, 4), (3216, 3), (31, 31)):
+        batches = id_batches(largest=size - 1, empty_rows=True)
+        layer, shown = _made(answer, size, features, mask_zero=True), "FixedEmbedding(…)(ids)"
+        layer.build((None, None))
+        _refuse_stub(layer.call, batches["a batch of one"])
+        table = getattr(layer, "embeddings", layer.weights[0])
+        table.assign(np.random.default_rng(0).normal(size=(size, features)))
+        vectors = table.numpy()
+        for name, ids in batches.items():
+            for dtype in ("int32", "int64"):
+                case = f"{shown}, for {name} in a table of {size} words,"
+                with tf.GradientTape() as tape:
+                    output = call_layer(layer, ids.astype(dtype), shown=case)
+                    if isinstance(output, np.ndarray):
+                        raise NotYet(
+                            "`call` returns a NumPy array: with that the table never learns. "
+                            "Compute with `keras.ops`."
+                        )
+                    compare_values(output, vectors[ids], _mix_ups(vectors, ids), shown=case,
+                                   tolerance=1e-5)  # fmt: skip
+                    loss = tf.reduce_sum(tf.convert_to_tensor(output) ** 2)
+                _compare_gradient(tape.gradient(loss, table.value), vectors, ids)
+                if _mask(output) is None:
+                    raise NotYet(
+                        "The vectors are right, and the mask is lost: leave `compute_mask` as it "
+                        "is."
+                    )
+                compare_mask(_mask(output), ids != 0, {}, shown=f"the mask of {shown}, for {name}")
+        inputs = keras.Input((None,), dtype="int32")
+        model = _functional(layer, inputs, inputs, "FixedEmbedding(…)(ids)")
+        ids = batches["padding after the words"]
+        what = "FixedEmbedding(…)(ids) in a Functional model"
+        compare_values(model(ids)[0], vectors[ids], {}, shown=what, tolerance=1e-5)
+        _refuse_tensorflow(layer, inputs)
+    without = _made(answer, 10, 4)
+    if _mask(call_layer(without, IDS % 10, shown="FixedEmbedding(10, 4)(ids)")) is not None:
+        raise NotYet("With `mask_zero=False` there is no mask: leave `compute_mask` as it is.")
+    return "One argument, `axis=0`. The shape of the output tells; the shape of the mask does not."
+
+
+def _mix_ups(table: np.ndarray, ids: np.ndarray) -> dict[str, np.ndarray]:
     right = table[ids]
-    mistakes = {
+    return {
         "That is the line of the guide: `take` without an axis counts through the table as one "
         "long row, and an id gets one number.": table.ravel()[ids],
         "An id has one number now: the table is read by column. A vector is a *row*.": table[
@@ -123,82 +309,176 @@ def _embedding(answer: Any) -> str:
         "The features come before the steps: (batch, timesteps, features) is asked for.": (
             right.swapaxes(1, 2)
         ),
+        "That is right for ids below 10 only: where does the size of the table come from?": table[
+            ids % 10
+        ],
+        "That is right for ids below 10: the larger ones all get the vector of id 9.": table[
+            np.clip(ids, 0, 9)
+        ],
+        "That is right for ids below 10: the larger ones have no vector.": right
+        * (ids < 10)[..., None],
     }
-    compare_values(output, right, mistakes, shown=shown, tolerance=1e-6)
-    if _mask(output) is None:
-        raise NotYet("The vectors are right, and the mask is lost: leave `compute_mask` as it is.")
-    compare_mask(_mask(output), ids != 0, {}, shown=f"the mask of {shown}")
-    return "One argument, `axis=0`. The shape of the output tells; the shape of the mask does not."
+
+
+def _compare_gradient(gradient: Any, table: np.ndarray, ids: np.ndarray) -> None:
+    import tensorflow as tf
+
+    if gradient is None:
+        raise NotYet(
+            "The vectors are right, and the table gets no gradient: it would never learn. Look up "
+            "in `self.embeddings` itself, without `numpy()` or `stop_gradient`."
+        )
+    right = np.zeros_like(table)
+    np.add.at(right, ids, 2 * table[ids])
+    shown = "the gradient of the table"
+    compare_values(tf.convert_to_tensor(gradient), right, {}, shown=shown, tolerance=1e-3)
+
+
+def _refuse_tensorflow(layer: Any, inputs: Any) -> None:
+    """TensorFlow's functions refuse Keras' symbolic tensors, and are refused here by that."""
+    try:
+        layer.call(inputs)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if "TensorFlow function" in str(error):
+            raise NotYet(
+                "Right with TensorFlow, and only there: with PyTorch or JAX behind Keras a "
+                "function of TensorFlow fails. Make `call` of `keras.ops`."
+            ) from error
 
 
 def _is_sound(function: Any) -> str:
     verdicts = []
     for name, make, sound, why in _layers():
-        with warnings.catch_warnings(action="ignore"):
-            got = call(lambda make=make: function(make()), shown=f"is_sound(layer), for {name},")
+        shown = f"is_sound(layer), for {name},"
+        got = call(lambda make=make: function(make()), shown=shown)
         if as_array(got, "is_sound(layer)").shape or np.asarray(got).dtype != bool:
             raise NotYet("`is_sound(layer)` must return one boolean, True or False.")
         verdicts.append((bool(got), sound, f"It says {got} of {name}. {why}"))
     if all(got != sound for got, sound, _ in verdicts):
         raise NotYet("The polarity is flipped: True must mean *sound*.")
-    if len(said := {got for got, *_ in verdicts}) == 1:
-        raise NotYet(f"It says {said.pop()} of every layer, of the sound and of the unsound ones.")
+    said = {got for got, *_ in verdicts}
+    if said == {False}:
+        raise NotYet(
+            "It says False of every layer, of the sound ones, too, such as `Dense`. Does what you "
+            "put behind the layer use the mask? And do the pads stand where `padding_leak` looks "
+            "for them (`side`)?"
+        )
+    if said == {True}:
+        raise NotYet("It says True of every layer, of the sound and of the unsound ones.")
     for got, sound, message in verdicts:
         if got != sound:
             raise NotYet(message)
     return f"It told {len(verdicts)} layers apart. Keep it for your own."
 
 
-def _layers() -> list[tuple[str, Any, bool, str]]:
-    """Names, how to make them, whether they are sound, and what a wrong verdict means."""
+def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
+    """Names, how to make them, whether they are sound, and what a wrong verdict means.
+
+    None of them relies on what another layer of Keras does with its mask: that changes.
+    """
+    import keras
     from keras import layers, ops
 
-    class Steps(layers.Layer):
-        """Adds a part of the mean over all steps, padded ones included; passes the mask on."""
+    class Passing(layers.Layer):
+        """A layer of one function of the steps (and their mask), which passes its mask on."""
 
-        def __init__(self, part=0.0):
+        def __init__(self, function, mask=lambda mask: mask):
             super().__init__()
-            self.part, self.supports_masking = part, True
+            self.function, self.mask = function, mask
 
-        def call(self, inputs):
-            return inputs + self.part * ops.mean(inputs, axis=1, keepdims=True)
+        def call(self, inputs, mask=None):
+            return self.function(inputs, mask)
 
-    class AllKept(Steps):
         def compute_mask(self, inputs, mask=None):
-            return None if mask is None else ops.ones_like(mask)
+            return None if mask is None else self.mask(mask)
+
+    def mean(x, mask):
+        kept = ops.ones_like(x[..., :1]) if mask is None else ops.cast(mask, x.dtype)[..., None]
+        total = ops.sum(x * kept, axis=1, keepdims=True)
+        return total / ops.maximum(ops.sum(kept, axis=1, keepdims=True), 1)
+
+    def adds_mean(part, masked=False):
+        return lambda: Passing(lambda x, mask: x + part * mean(x, mask if masked else None))
+
+    def hands_on(mask):
+        return lambda: Passing(lambda x, _: 2 * x + 1, mask)
 
     class Dropping(layers.Layer):
         def call(self, inputs):
-            return 2 * inputs
+            return 2 * inputs + 1
 
     class Convolution(layers.Conv1D):
-        def __init__(self):
-            super().__init__(4, 3, padding="same")
+        def __init__(self, padding):
+            super().__init__(4, 3, padding=padding)
             self.supports_masking = True
 
         def call(self, inputs):
             return super().call(inputs + 1)  # where features are padded with 0 it leaks, too
 
-    lstm = {"units": 4, "return_sequences": True}
+    class Reader(layers.Layer):
+        """An LSTM that uses the mask, or one that does not and passes it on all the same."""
+
+        def __init__(self, hears):
+            super().__init__()
+            bias = keras.initializers.RandomNormal(
+                stddev=1.0
+            )  # so that a step of zeros moves it, too
+            self.lstm = layers.LSTM(4, return_sequences=True, bias_initializer=bias)
+            self.hears = hears
+            self.supports_masking = True
+
+        def build(self, shape):
+            self.lstm.build(shape)
+
+        def call(self, inputs, mask=None):
+            plain = inputs + 0  # carries no mask
+            return self.lstm(plain, mask=mask) if self.hears else self.lstm(plain)
+
+    def places(x):
+        return ops.cast(ops.arange(ops.shape(x)[1]), x.dtype)[None, :, None]
+
+    def words_before(mask):
+        return ops.cumsum(ops.cast(mask, "float32"), axis=1)[..., None]
+
     inside = "Its steps mix with the padding. Compare each sequence alone with the padded batch."
     behind = "Its own steps do not move; the leak shows only behind it, where the mask is "
+    before = "It is right where the padding stands after the words, and wrong where it stands "
+    before += "before them."
     edge = "Its last real step sees the first padded one, however many more pads follow."
     small = "A small leak is a leak: the limit for rounding is 1e-5."
+    fine = "No padding gets through, neither inside nor behind it."
     return [
-        ("a layer that adds the mean of all steps", lambda: Steps(1.0), False, inside),
-        ("a layer that drops the mask", Dropping, False, behind + "missing."),
-        ("a layer that hands on a mask of True only", AllKept, False, behind + "wrong."),
-        ("a convolution that passes its mask on", Convolution, False, edge),
-        ("a layer that leaks a hundredth", lambda: Steps(0.01), False, small),
-        (
-            "a layer that differs by a millionth",
-            lambda: Steps(1e-6),
-            True,
-            "That is rounding, under 1e-5.",
-        ),
         ("a dense layer", lambda: layers.Dense(4), True, "It works step by step."),
-        ("an LSTM", lambda: layers.LSTM(**lstm), True, "It reads its mask and passes it on."),
-    ]
+        ("a layer that adds the mean of all steps", adds_mean(1.0), False, inside),
+        ("a layer that drops the mask", Dropping, False, behind + "missing."),
+        ("a layer that hands on a mask of True only", hands_on(ops.ones_like), False,
+         behind + "wrong."),
+        ("a convolution that passes its mask on", lambda: Convolution("same"), False, edge),
+        ("a layer that flips its mask", hands_on(ops.logical_not), False, behind + "wrong."),
+        ("a layer that hands on its mask one step late",
+         hands_on(lambda mask: ops.roll(mask, 1, axis=1)), False, behind + "wrong."),
+        ("a layer that hands on the mask of another sentence",
+         hands_on(lambda mask: ops.roll(mask, 1, axis=0)), False, behind + "wrong."),
+        ("a causal convolution that passes its mask on", lambda: Convolution("causal"), False,
+         before),
+        ("an LSTM that does not use its mask and passes it on", lambda: Reader(False), False,
+         before),
+        ("a layer that adds the first step to all", lambda: Passing(lambda x, _: x + x[:, :1]),
+         False, before),
+        ("a layer that adds the last step to all", lambda: Passing(lambda x, _: x + x[:, -1:]),
+         False, "It is wrong where the padding stands after the words."),
+        ("a layer that adds the number of each step, pads counted",
+         lambda: Passing(lambda x, _: x + places(x)), False, before),
+        ("a layer that leaks a hundredth", adds_mean(0.01), False, small),
+        ("an LSTM that uses its mask", lambda: Reader(True), True, fine),
+        ("a layer that adds the mean of the kept steps", adds_mean(1.0, masked=True), True, fine),
+        ("a layer that adds the number of each word, pads not counted",
+         lambda: Passing(lambda x, mask: x + words_before(mask)), True, fine),
+        ("a layer that differs by a millionth", adds_mean(1e-6), True,
+         "That is rounding, under 1e-5."),
+    ]  # fmt: skip
 
 
 def _made(answer: Any, *arguments: Any, **options: Any) -> Any:
@@ -206,16 +486,38 @@ def _made(answer: Any, *arguments: Any, **options: Any) -> Any:
     import keras
 
     if not (isinstance(answer, type) and issubclass(answer, keras.layers.Layer)):
-        kind = "a layer" if isinstance(answer, keras.layers.Layer) else f"a {type(answer).__name__}"
+        a_layer = isinstance(answer, keras.layers.Layer)
+        kind = "a layer" if a_layer else f"of the type {type(answer).__name__}"
         raise NotYet(f"Hand over the class of the layer, without `()`; this is {kind}.")
     return call(lambda: answer(*arguments, **options), shown=f"{answer.__name__}(…)")
 
 
+def _functional(layer: Any, inputs: Any, x: Any, shown: str) -> Any:
+    """A model of this layer and the mask it declares, built from symbolic tensors."""
+    import keras
+
+    where = f"{shown}, for a symbolic x as in a Functional model,"
+    try:
+        output = call_layer(layer, x, shown=where)
+    except NotYet as mistake:
+        raise NotYet(
+            f"{mistake} A symbolic tensor has no values, and its batch size is None: make "
+            "everything from the tensors that you are given, with `keras.ops`."
+        ) from mistake
+    if not isinstance(_mask(output), keras.KerasTensor):
+        raise NotYet(
+            f"`{where}` has no symbolic mask: {type(_mask(output)).__name__}. Make it from the "
+            "tensors that you are given, with `keras.ops`."
+        )
+    return keras.Model(inputs, [output, _mask(output)])
+
+
 def _refuse_stub(method: Any, *arguments: Any) -> None:
     try:
-        with warnings.catch_warnings(action="ignore"):
-            stub = method(*arguments) is ...
-    except Exception:  # the judge's own call will tell it better
+        stub = method(*arguments) is ...
+    except BaseException as error:  # the judge's own call will tell it better
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return
     if stub:
         raise NotAttempted
@@ -237,6 +539,11 @@ def _soft(scores: np.ndarray) -> np.ndarray:
     """Softmax over time."""
     exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     return exp / exp.sum(axis=1, keepdims=True)
+
+
+def _weights(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Softmax over the kept steps, 0 at the others."""
+    return _soft(np.where(kept, scores.astype("float64"), -1e9)) * kept
 
 
 JUDGES = {"5.1": _add_start, "5.2": _time_softmax, "5.3": _embedding, "5.4": _is_sound}
