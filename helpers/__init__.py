@@ -26,15 +26,23 @@ from helpers.patients import patient  # noqa: E402
 from helpers.predict import predict_mask  # noqa: E402
 from helpers.sentences import words  # noqa: E402
 from helpers.sliders import explore  # noqa: E402
-from maskprobe import influence, padding_leak, trace_masks  # noqa: E402
+from maskprobe import (  # noqa: E402
+    audit_masks,
+    influence,
+    measured_mask,
+    padding_leak,
+    trace_masks,
+)
 
 __all__ = [
     "Mask",
     "ThreeMasks",
     "Weights",
+    "audit_masks",
     "check",
     "explore",
     "influence",
+    "measured_mask",
     "padding_leak",
     "patient",
     "plot_mask",
