@@ -11,7 +11,7 @@ from maskprobe.running import ModelFailed, Runner
 
 import numpy as np
 
-BUDGET = 2**29  # bytes that one pass is meant to need, half a GiB
+BUDGET = 2**30  # bytes that one pass is meant to need at most
 MOST_ROWS = 1024
 _UNCHANGED = 8  # copies of an unchanged row in a large pass
 _PATIENCE = 3.0  # seconds without a sign of life

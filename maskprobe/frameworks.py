@@ -30,6 +30,23 @@ def dtype_name(x: Any) -> str:
     return getattr(dtype, "name", None) or str(dtype).rpartition(".")[2]
 
 
+def coarsest_dtype(model: Any, output: str) -> str:
+    """The coarsest float type among the output's and those that the model computes in.
+
+    A float32 head on bfloat16 layers rounds as bfloat16 does. A Keras model tells through
+    its `layers`, a PyTorch module through its `parameters()`; a function hides it.
+    """
+    names = {output}
+    for layer in (model, *getattr(model, "layers", ())):
+        names.add(str(getattr(layer, "compute_dtype", output)))
+    if framework(model) == "torch" and hasattr(model, "parameters"):
+        names |= {dtype_name(parameter) for parameter in model.parameters()}
+    order = ("bfloat16", "float16", "float32")
+    if output not in (*order, "float64"):
+        return output  # integers are exact, whatever they were made of
+    return next((name for name in order if name in names), output)
+
+
 def to_numpy(x: Any) -> np.ndarray:
     """`x` as an array. NumPy has no bfloat16 of its own: those become float32, which is exact."""
     if framework(x) == "torch":

@@ -61,8 +61,8 @@ def influence(
         pooled: Whether the output has no step axis. By default outputs of rank 2 are
             pooled, unless their last axis is as long as the input and changes with it: one
             more run, with one step less, tells.
-        batch_size: Most rows in one forward pass; by default what should need half a GiB,
-            and half of that again when memory runs out.
+        batch_size: Most rows in one forward pass; by default what should need less than a
+            GiB, and half of that again when memory runs out.
         progress: Whether runs of more than a few seconds show a line on standard error; by
             default on terminals only.
 

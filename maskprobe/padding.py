@@ -50,10 +50,10 @@ def likely_pad(x: np.ndarray, rows: Sequence[int] | None = None) -> tuple[Any, l
     for side in SIDES:
         edge = -1 if side == "post" else 0
         inner = -2 if side == "post" else 1
-        groups: dict[bytes, list[int]] = {}
+        groups: dict[str, list[int]] = {}
         for row in range(len(x)) if rows is None else rows:
             if x.shape[1] > 1 and is_pad(x[row : row + 1], x[row, edge])[0, inner]:
-                groups.setdefault(str(x[row, edge]).encode(), []).append(row)
+                groups.setdefault(str(x[row, edge]), []).append(int(row))
         for found in groups.values():
             if best is None or len(found) > len(best[1]):
                 best = x[found[0], edge], found, side
@@ -61,8 +61,13 @@ def likely_pad(x: np.ndarray, rows: Sequence[int] | None = None) -> tuple[Any, l
 
 
 def shown(value: Any) -> str:
-    """A pad value as one would type it."""
-    return repr(np.asarray(value).tolist())
+    """A pad value as one would type it: one number where all features hold the same."""
+    parts = np.asarray(value)
+    if parts.ndim and (is_pad(parts.reshape(1, -1, 1), parts.flat[0])).all():
+        parts = parts.flat[0]
+    if getattr(parts, "dtype", np.dtype(int)).kind == "f":  # 0.1, not 0.10000000149
+        return str([float(str(v)) for v in parts] if np.ndim(parts) else float(str(parts)))
+    return repr(np.asarray(parts).tolist())
 
 
 def real_steps(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from maskprobe.frameworks import dtype_name, framework, to_numpy
+from maskprobe.frameworks import coarsest_dtype, dtype_name, framework, to_numpy
 from maskprobe.inputs import Arrays, is_several, items_of
 
 import numpy as np
@@ -31,7 +31,7 @@ class Runner:
     """Calls a model on dicts of arrays and returns the chosen output as an array.
 
     Attributes:
-        dtype: Name of the output's type, as the model gave it.
+        dtype: Name of the coarsest type that the output went through.
         batch: Rows of every forward pass, for a model built for one batch size; else `None`.
     """
 
@@ -88,7 +88,7 @@ class Runner:
                 result = parts[self.output]
         elif self.output not in (None, 0):
             raise ValueError(f"the model has one output, got output={self.output!r}")
-        self.dtype = dtype_name(result)
+        self.dtype = coarsest_dtype(self.model, dtype_name(result))
         try:
             out = to_numpy(result)
         except (TypeError, ValueError) as error:

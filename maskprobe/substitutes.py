@@ -52,5 +52,5 @@ def substitutes(
                 f"position {position} holds {x[position]} and no other id is known to put there: "
                 "pass vocabulary=, such as the input_dim of the Embedding"
             )
-        values.append(rng.choice(others, size=x.shape[1:]))
-    return np.array(values)
+        values.append(others[rng.integers(len(others), size=x.shape[1:])])
+    return np.array(values, dtype=x.dtype if x.dtype == object else None)
