@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maskprobe.advice import ADVICE
+from maskprobe.beside import compare_loss, look_ahead
 from maskprobe.frameworks import framework
 from maskprobe.inputs import chosen, step_axes, unpack
 from maskprobe.padding import real_steps, shown
-from maskprobe.rows import LATER_ONLY
-from maskprobe.show import Row, html_table, places, text_picture, token_rows
+from maskprobe.second_look import SecondLook
+from maskprobe.show import Row, html_table, text_picture, token_rows
+from maskprobe.verdict import declared_mask, judge
 
 import numpy as np
 
@@ -144,7 +146,6 @@ def audit_masks(
     if isinstance(model, type) or not callable(model):
         raise TypeError(f"expected a model or a function, got {model!r}")
     from maskprobe import measured_mask, padding_leak
-    from maskprobe.trace import mixes_rows
 
     arrays, pack = unpack(inputs)
     key, *others = chosen(arrays, which)
@@ -173,7 +174,7 @@ def audit_masks(
     audit.trace = _trace(model, inputs, notes)
     maker = None
     if audit.trace is not None:
-        audit.declared, maker = _declared(audit.trace, real)
+        audit.declared, maker = declared_mask(audit.trace, real)
     options = {
         "wanted": real,
         "side": side,
@@ -201,149 +202,12 @@ def audit_masks(
         notes.append(f"The layers could not be followed. {audit.trace.summary()}")
         audit.trace = audit.declared = maker = None
 
-    def moved_behind() -> bool:
-        """Whether the same rows with their padding behind them are sound."""
-        rolled = {k: v for k, v in arrays.items()}
-        for k in (key, *others):
-            rolled[k] = np.stack([_behind(row, keep) for row, keep in zip(arrays[k], real)])
-        moved = options | {"wanted": np.sort(~real, axis=1) == 0, "side": "post"}
-        try:
-            return padding_leak(model, pack(rolled), **moved).sound
-        except (ValueError, TypeError, RuntimeError):
-            return False
-
-    def elsewhere() -> bool:
-        """Whether padding moves the output for rows in which one step is repeated."""
-        if len(arrays) > 1 or lengths_of_output:
-            return False
-        values = arrays[key][real]
-        kept = np.sort(~real[real.sum(axis=1).argmin()])[None] == 0
-        kept = np.repeat(kept, min(len(values), 32), axis=0)
-        repeated = np.repeat(values[: len(kept), None], real.shape[1], axis=1)
-        pad = arrays[key][~real][0]
-        rows = np.where(kept.reshape(*kept.shape, *[1] * (repeated.ndim - 2)), repeated, pad)
-        if side == "pre":
-            rows, kept = rows[:, ::-1], kept[:, ::-1]
-        try:
-            leak = padding_leak(model, pack({key: rows}), **options | {"wanted": kept})
-        except (ValueError, TypeError, RuntimeError):
-            return False
-        return not leak.sound and not leak.rows_depend and not leak.constant
-
-    def mixer() -> str:
-        """The layer that mixes rows, if there are layers to ask."""
-        row = int(np.argmax(np.asarray(audit.leak).reshape(len(real), -1).max(axis=1)))
-        try:
-            return mixes_rows(model, inputs, row) if audit.trace is not None else ""
-        except Exception:  # a model need not take a batch of one
-            return ""
-
-    lengths_of_output = output_lengths is not None or output_mask is not None
-    _judge(audit, maker, side, moved_behind, elsewhere, mixer)
+    judge(audit, maker, SecondLook(model, inputs, key, others, real, side, options))
     if causal and audit.cause not in ("constant", "rows depend"):
-        _look_ahead(audit, model, inputs, key, output, pad_value, seed)
+        look_ahead(audit, model, inputs, key, output, pad_value, seed)
     if targets is not None:
-        _compare_loss(audit, model, inputs, targets)
+        compare_loss(audit, model, inputs, targets)
     return audit
-
-
-def _judge(
-    audit: Audit,
-    maker: Any,
-    side: str,
-    moved_behind: Callable[[], bool],
-    elsewhere: Callable[[], bool],
-    mixer: Callable[[], str],
-) -> None:
-    """Names the cause, the masks that differ, and the place."""
-    wanted, declared, leak, trace = audit.wanted, audit.declared, audit.leak, audit.trace
-    numbers = leak.sentence[0].upper() + leak.sentence[1:]
-
-    def found(cause: str, differ: tuple[str, ...], where: str, what: str) -> None:
-        audit.cause, audit.differ, audit.where = cause, differ, where
-        audit.sentence = f"Unsound: {what}. {numbers}."
-
-    if leak.rows_depend:
-        what = "rows depend on their batch, not only on padding"
-        return found("rows depend", ("rows",), mixer(), what)
-    if leak.constant:
-        return found("constant", ("wanted", "measured"), "", "no real step moves the output")
-    masked = wanted & ~audit.measured
-    if leak.sound:
-        lost = masked & ~declared if declared is not None else np.zeros_like(wanted)
-        if lost.any():
-            what = f"real steps are masked ({places(lost)})"
-            return found("real steps masked", ("wanted", "declared"), _name(maker), what)
-        if trace is not None and trace.entries and elsewhere():
-            name = trace.entries[0].name
-            what = f"the mask comes to {name}, which does not use it. It does no harm in this batch"
-            what += ", but does in one of the same steps in other rows"
-            return found("unused", ("declared", "measured"), name, what)
-        if declared is not None and (declared & ~wanted).any():
-            audit.notes.append(
-                f"More is declared kept than wanted ({places(declared & ~wanted)}); it does not "
-                "move this output."
-            )
-        if masked.any():
-            audit.notes.append(
-                f"Some real steps move nothing on their own ({places(masked)}): right for a "
-                "maximum, a slice or a last step, wrong otherwise."
-            )
-        for remark in trace.remarks() if trace is not None else ():
-            if "loss" in remark or "later steps" in remark:
-                audit.notes.append(remark)
-        audit.sound, audit.cause = True, "sound"
-        audit.sentence = f"Sound: padding does not move the output. {numbers}."
-        return None
-    if trace is None:
-        return found("unknown", ("wanted", "measured"), "", "padded steps move the output")
-    if declared is None:
-        first = next((row.name for row in trace if "Embedding" in row.class_name), "")
-        what = "no mask is made, so every step is kept"
-        return found("no mask", ("wanted", "declared"), first, what)
-    wrong = [row for row in trace if row.inverted]
-    if wrong:
-        what = f"the mask comes to {wrong[0].name} the wrong way round"
-        return found("inverted", ("wanted", "declared"), wrong[0].name, what)
-    if (declared != wanted).any():
-        what = f"wanted and declared differ ({places(declared != wanted)})"
-        return found("wanted not declared", ("wanted", "declared"), _name(maker), what)
-    differ = ("declared", "measured")
-    if trace.drops:
-        drop = trace.drops[0]
-        where = " ".join([drop.name, *(n for n in drop.notes if n.startswith("between "))])
-        reader = f", and {drop.used_by} behind it gets none" if drop.used_by else ""
-        return found("dropped", differ, where, f"the mask is lost at {where}{reader}")
-    if trace.entries:
-        name = trace.entries[0].name
-        return found("unused", differ, name, f"the mask comes to {name}, which does not use it")
-    changed = [
-        row
-        for row in trace
-        if row.mask_in is not None and _is_other(row.mask_out, wanted) and row.mask_out is not None
-    ]
-    if changed:
-        name = changed[0].name
-        return found("changed", differ, name, f"{name} hands on another mask than it got")
-    if side == "pre" and moved_behind():
-        place = next((r.name for r in trace if "osition" in r.name + r.class_name), "")
-        what = "the masks are right, and the padding in front moves the positions"
-        return found("positions", differ, place, what)
-    if not trace.consumers:
-        last = [row.name for row in trace if row.mask_out is not None]
-        what = "a mask is made, and no layer uses it"
-        return found("unused", differ, last[-1] if last else "", what)
-    name = trace.consumers[-1].name
-    what = f"{name} uses the mask, and padding moves the output all the same"
-    return found("misused", differ, name, what)
-
-
-def _is_other(mask: np.ndarray | None, wanted: np.ndarray) -> bool:
-    return mask is not None and mask.shape == wanted.shape and not np.array_equal(mask, wanted)
-
-
-def _name(row: Any) -> str:
-    return row.name if row is not None else ""
 
 
 def _trace(model: Any, inputs: Any, notes: list[str]) -> Any:
@@ -363,33 +227,6 @@ def _trace(model: Any, inputs: Any, notes: list[str]) -> Any:
         return None
 
 
-def _declared(trace: Any, wanted: np.ndarray) -> tuple[np.ndarray | None, Any]:
-    """What the layers say of the steps, `(B, T)`, and the call that says it.
-
-    Masks come from layers that make them, or by hand to layers that use them. Of several with
-    the right number of steps, as in an encoder-decoder, the one that is as wanted counts.
-    """
-    found = []
-    for row in trace:
-        passed = row.masks_in if row.consumes else {}
-        for masks in (row.masks_out if row.mask_in is None else {}, passed):
-            for mask in masks.values():
-                steps = None if mask is None else _per_step(mask, wanted.shape)
-                if steps is not None:
-                    found.append((~steps if row.inverted else steps, row))
-    made = [pair for pair in found if pair[1].mask_in is None] or found
-    right = [pair for pair in made if np.array_equal(pair[0], wanted)]
-    return (right or made or [(None, None)])[0]
-
-
-def _per_step(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
-    """A mask `(B, T)`, or an attention mask `(B, …, T)`, as `(B, T)`: keys that any query sees."""
-    if mask.ndim < 2 or mask.shape[0] not in (1, shape[0]) or mask.shape[-1] != shape[1]:
-        return None
-    steps = mask.reshape(mask.shape[0], -1, mask.shape[-1]).any(axis=1)
-    return np.broadcast_to(steps, shape) if mask.ndim > 2 or mask.shape == shape else None
-
-
 def _with_pads(
     x: np.ndarray, real: np.ndarray, value: Any, count: int, side: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -399,75 +236,3 @@ def _with_pads(
     if side == "pre":
         return np.concatenate([pads, x], axis=1), np.concatenate([none, real], axis=1)
     return np.concatenate([x, pads], axis=1), np.concatenate([real, none], axis=1)
-
-
-def _behind(row: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """A row with its real steps first."""
-    return np.concatenate([row[keep], row[~keep]])
-
-
-def _compare_loss(audit: Audit, model: Any, inputs: Any, targets: Any) -> None:
-    """Compares the loss of a compiled Keras model with the mean over the wanted steps."""
-    try:
-        import keras
-
-        outputs = model(inputs, training=False)
-        loss = float(np.asarray(model.compute_loss(x=inputs, y=targets, y_pred=outputs)))
-        loss -= float(sum(np.asarray(extra).sum() for extra in model.losses))
-        function = keras.losses.get(model.loss)
-        steps = getattr(function, "call", function)(keras.ops.convert_to_tensor(targets), outputs)
-        steps = np.asarray(steps)
-    except Exception as error:
-        audit.notes.append(f"The loss was not compared: {type(error).__name__}: {error}")
-        audit.sound = False
-        return
-    if steps.shape != audit.wanted.shape:
-        audit.notes.append(
-            f"The loss was not compared: it has shape {steps.shape}, not one value for each step "
-            f"{audit.wanted.shape}."
-        )
-        return
-    mean = float(steps[audit.wanted].mean())
-    if abs(loss - mean) <= 1e-4 * max(abs(mean), abs(loss)):
-        audit.notes.append(f"The loss, {loss:.4g}, is the mean over the real steps.")
-        return
-    said = f"the loss is {loss:.4g}, and its mean over the real steps {mean:.4g}"
-    if audit.sound:
-        audit.sound, audit.cause = False, "loss"
-        audit.sentence = f"Unsound: the outputs are right, and {said}."
-    else:
-        audit.notes.append(f"Besides, {said}.")
-
-
-def _look_ahead(
-    audit: Audit, model: Any, inputs: Any, key: Any, output: Any, pad: Any, seed: int
-) -> None:
-    """Measures whether a step of the longest row sees a later one."""
-    from maskprobe import influence
-
-    row = int(audit.wanted.sum(axis=1).argmax())
-    options = {"row": row, "which": key, "output": output, "pad_value": pad, "seed": seed}
-    try:
-        moved = np.asarray(influence(model, inputs, **options))
-    except (ValueError, TypeError, RuntimeError) as error:
-        audit.sound, audit.cause = False, "not measured"
-        audit.sentence = f"Not measured, so not sound: whether steps see later ones: {error}"
-        return
-    if moved.ndim != 2 or moved.shape[0] != moved.shape[1]:
-        audit.notes.append("The output has no step for each input step: causal= does not apply.")
-        return
-    ahead = np.triu(np.nan_to_num(moved), 1) > audit.leak.tolerance
-    if not ahead.any():
-        audit.notes.append("No step sees a later one.")
-        return
-    seer, seen = np.argwhere(ahead)[0]
-    what = f"sequence {row}, step {seer} sees step {seen}, which is later"
-    later = [] if audit.trace is None else audit.trace
-    wrong = [r for r in later if LATER_ONLY in r.kinds.values()]
-    if not audit.sound:
-        audit.notes.append(f"Besides, {what}.")
-        return
-    audit.sound, audit.cause, audit.differ = False, "look-ahead", ("wanted", "declared")
-    readers = wrong or (audit.trace.consumers if audit.trace is not None else [])
-    audit.where = readers[0].name if readers else ""
-    audit.sentence = f"Unsound: padding does not move the output, but {what}."

@@ -137,7 +137,7 @@ class Recorder:
             args, kwargs = (), given
         is_layer = isinstance(operation, keras.layers.Layer)
         row = LayerCall(operation.name, type(operation).__name__ + " (op)" * (not is_layer))
-        row.depth = len(self.frames) - 1
+        row.depth, row.number = len(self.frames) - 1, number
         parameters = inspect.signature(operation.call).parameters
         row.takes_mask = is_layer and any(name.endswith("mask") for name in parameters)
         home = getattr(type(operation).call, "__module__", "")

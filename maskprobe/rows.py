@@ -21,14 +21,16 @@ class LayerCall:
     They are `None` where there is no graph, that is outside Functional and Sequential models.
 
     `drops` says that a mask came in, or was made inside, and did not come out. `matters` says
-    that with the mask put back there the model's output is another one; `None`: not known.
-    `used_by` is then the first layer behind it that would have used the mask. `lets_in` says that
-    the call was given a mask, did not use it, and read the padded steps.
+    that with the mask put back there the model's output is another one; `None`: not measured,
+    or a drop inside explains it. `used_by` is then the first layer behind it that would have
+    used the mask. `lets_in` says that the call was given a mask, did not use it, and read the
+    padded steps.
     """
 
     name: str
     class_name: str
     depth: int = 0
+    number: int = -1  # which call of the run
     masks_in: dict[str, np.ndarray | None] = field(default_factory=dict)
     masks_out: dict[str, np.ndarray | None] = field(default_factory=dict)
     symbolic_in: dict[str, bool] | None = None

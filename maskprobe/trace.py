@@ -60,7 +60,15 @@ class Trace(list):
     @property
     def harmless(self) -> list[LayerCall]:
         """The drops behind which nothing would have used the mask, on these inputs."""
-        return [row for row in self if row.drops and not row.matters and not row.lets_in]
+        return [row for row in self if row.drops and row.matters is False and not row.lets_in]
+
+    @property
+    def missed(self) -> list[LayerCall]:
+        """Drops that matter to no kept step of this output, though a layer behind is left without.
+
+        Looked for only if no layer uses a mask.
+        """
+        return [row for row in self.harmless if row.used_by]
 
     @property
     def consumers(self) -> list[LayerCall]:
@@ -90,7 +98,7 @@ class Trace(list):
         """`"none made"`, `"unused"`, `"dropped"` (and that matters), `"used"` or `"failed"`."""
         if self.error is not None:
             return "failed"
-        if self.drops:
+        if self.drops or self.missed:
             return "dropped"
         if not any(m is not None for row in self for m in (row.mask_in, row.mask_out)):
             return "none made"
@@ -114,6 +122,9 @@ class Trace(list):
             return f"Mask dropped at: {'; '.join(drops)}. {text}" if drops else text
         if drops:
             return f"Mask dropped at: {'; '.join(drops)}."
+        if self.missed:
+            missed = "; ".join(_drop_in_words(row) for row in self.missed)
+            return f"Mask dropped at: {missed}. In this batch no kept step of the output moves."
         if not any(m is not None for r in self for m in (r.mask_in, r.mask_out)):
             return "No mask is made."
         if not self.consumers:
@@ -128,8 +139,12 @@ class Trace(list):
     def remarks(self) -> list[str]:
         """Returns what else was seen, a sentence each: nothing here changes the output."""
         said = []
-        if self.harmless:
-            names = ", ".join(f"{r.name} ({_loudly(r)})" for r in self.harmless)
+        before = [row for row in self if row.drops]
+        if self.error is not None and before:
+            said.append(f"Before that, the mask was dropped at: {_names(before)}.")
+        harmless = [row for row in self.harmless if not row.used_by]
+        if harmless:
+            names = ", ".join(f"{r.name} ({_loudly(r)})" for r in harmless)
             said.append(f"Dropped where it makes no difference to this output: {names}.")
         graph = [row.name for row in self if row.disagrees]
         if graph and self.drops:
@@ -151,7 +166,9 @@ class Trace(list):
             shapes = sorted({str(m.shape) for m in self.failed.masks_in.values() if m is not None})
             if shapes:
                 text += f", given {self.failed_shape} with a mask of shape {' and '.join(shapes)}"
-        return f"{text}: {type(self.error).__name__}: {' '.join(said.split())[:300]}"
+        said = " ".join(said.split())
+        said = said if len(said) < 300 else said[:300] + " …"
+        return f"{text}: {type(self.error).__name__}: {said}"
 
     def masks(self) -> dict[str, np.ndarray]:
         """Returns `{title: mask}` down the model, True = keep: `helpers.plot_masks` draws it.
@@ -324,11 +341,20 @@ def _weigh(model: Any, inputs: Any, outputs: Any, rows: list[LayerCall]) -> None
     """Finds out for each drop whether something behind it would have used the mask."""
     import keras
 
-    def run(put_back: tuple | None = None) -> tuple[Any, list[LayerCall]]:
-        recorder = Recorder(put_back=put_back, measure=False)
+    def run(put_back: tuple | None = None, measure: bool = False) -> tuple[Any, list[LayerCall]]:
+        recorder = Recorder(put_back=put_back, measure=measure)
         scope = keras.StatelessScope()
         with recorder.listening(), scope, contextlib.redirect_stdout(io.StringIO()):
             return model(copied({"inputs": inputs})["inputs"]), recorder.rows
+
+    def left_without(row: LayerCall) -> str:
+        """The first layer that uses the mask once it is put back."""
+        try:
+            _, after = run(row.lost, measure=True)
+        except Exception:
+            return ""
+        inner = [r for r in after if r.consumes and r.number >= row.lost[0]]
+        return inner[0].name if inner else ""
 
     drops = [row for row in rows if row.drops]
     if not drops:
@@ -364,6 +390,9 @@ def _weigh(model: Any, inputs: Any, outputs: Any, rows: list[LayerCall]) -> None
                 ),
                 "",
             )
+    if not any(row.matters or row.consumes for row in rows):
+        for row in drops if steady else ():
+            row.used_by = left_without(row) if row.lost else ""
     # A drop inside a layer explains the one at the layer.
     for place, row in enumerate(rows):
         inner = []
@@ -372,7 +401,7 @@ def _weigh(model: Any, inputs: Any, outputs: Any, rows: list[LayerCall]) -> None
                 break
             inner.append(other)
         if row.drops and any(r.drops and r.matters for r in inner):
-            row.matters = False
+            row.matters = None
 
 
 def _moved(before: Any, after: Any, mask: np.ndarray) -> bool:

@@ -442,6 +442,7 @@ class Positions(L.Layer):
 def test_a_plain_embedding_makes_no_mask():
     trace = trace_masks(keras.Sequential([L.Embedding(10, 4), L.LSTM(3)]), IDS)
     assert trace.summary() == "No mask is made." and trace.remarks() == []
+    assert trace.status == "none made"
 
 
 def test_a_mask_that_nobody_uses():
@@ -452,6 +453,7 @@ def test_a_mask_that_nobody_uses():
         "reads padded steps."
     )
     assert trace[1].lets_in and trace[1].drops and not trace[1].matters
+    assert trace.status == "unused"
     assert trace.remarks() == []
 
 
@@ -566,6 +568,29 @@ def test_what_is_lost_behind_the_last_reader_is_said_apart():
         f"Dropped where it makes no difference to this output: {drop.name} (silently).",
         "The output carries no mask: a loss or metric would count padded steps.",
     ]
+
+
+@pytest.mark.parametrize("ids", [IDS, np.maximum(IDS, 1)], ids=["padded", "full"])
+def test_a_drop_that_no_kept_step_notices_is_said_as_what_it_is(ids):
+    lstm = L.LSTM(3, return_sequences=True, name="lstm")
+    trace = trace_masks(functional(lambda x: L.Dense(2)(lstm(x * 4.0))), ids)
+    (drop,) = trace.missed
+    assert trace.status == "dropped" and not trace.drops
+    assert trace.summary() == (
+        f"Mask dropped at: {drop.name} (silently), and lstm behind it would have used it. "
+        "In this batch no kept step of the output moves."
+    )
+    pre = trace_masks(functional(lambda x: L.Dense(2)(lstm(x * 4.0))), IDS[:, ::-1])
+    assert pre.status == "dropped" and pre.drops and not pre.missed
+
+
+def test_a_drop_inside_a_nested_model_is_not_said_twice():
+    inner = keras.Sequential([L.Dense(4), L.Conv1D(4, 1, name="conv")])
+    trace = trace_masks(keras.Sequential([embed(), inner, L.LSTM(2, name="lstm")]), IDS)
+    assert trace.summary() == (
+        "Mask dropped at: conv (warned), and lstm behind it would have used it."
+    )
+    assert trace.remarks() == []
 
 
 class Block(L.Layer):

@@ -1,0 +1,129 @@
+"""From three masks, a leak and a trace to a cause: what `audit_masks` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maskprobe.second_look import SecondLook
+from maskprobe.show import places
+
+import numpy as np
+
+
+def declared_mask(trace: Any, wanted: np.ndarray) -> tuple[np.ndarray | None, Any]:
+    """What the layers say of the steps, `(B, T)`, and the call that says it.
+
+    Masks come from layers that make them, or by hand to layers that use them. Of several with
+    the right number of steps, as in an encoder-decoder, the one that is as wanted counts.
+    """
+    found = []
+    for row in trace:
+        passed = row.masks_in if row.consumes else {}
+        for masks in (row.masks_out if row.mask_in is None else {}, passed):
+            for mask in masks.values():
+                steps = None if mask is None else _per_step(mask, wanted.shape)
+                if steps is not None:
+                    found.append((~steps if row.inverted else steps, row))
+    made = [pair for pair in found if pair[1].mask_in is None] or found
+    right = [pair for pair in made if np.array_equal(pair[0], wanted)]
+    return (right or made or [(None, None)])[0]
+
+
+def _per_step(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
+    """A mask `(B, T)`, or an attention mask `(B, …, T)`, as `(B, T)`: keys that any query sees."""
+    if mask.ndim < 2 or mask.shape[0] not in (1, shape[0]) or mask.shape[-1] != shape[1]:
+        return None
+    steps = mask.reshape(mask.shape[0], -1, mask.shape[-1]).any(axis=1)
+    return np.broadcast_to(steps, shape) if mask.ndim > 2 or mask.shape == shape else None
+
+
+def judge(audit: Any, maker: Any, look: SecondLook) -> None:
+    """Names the cause, the masks that differ, and the place."""
+    wanted, declared, leak, trace = audit.wanted, audit.declared, audit.leak, audit.trace
+    numbers = leak.sentence[0].upper() + leak.sentence[1:]
+
+    def found(cause: str, differ: tuple[str, ...], where: str, what: str) -> None:
+        audit.cause, audit.differ, audit.where = cause, differ, where
+        audit.sentence = f"Unsound: {what}. {numbers}."
+
+    if leak.rows_depend:
+        what = "rows depend on their batch, not only on padding"
+        return found("rows depend", ("rows",), look.mixer(leak), what)
+    if leak.constant:
+        return found("constant", ("wanted", "measured"), "", "no real step moves the output")
+    masked = wanted & ~audit.measured
+    if leak.sound:
+        lost = masked & ~declared if declared is not None else np.zeros_like(wanted)
+        if lost.any():
+            what = f"real steps are masked ({places(lost)})"
+            return found("real steps masked", ("wanted", "declared"), _name(maker), what)
+        if trace is not None and trace.entries and look.elsewhere():
+            name = trace.entries[0].name
+            what = f"the mask comes to {name}, which does not use it. It does no harm in this batch"
+            what += ", but does in one of the same steps in other rows"
+            return found("unused", ("declared", "measured"), name, what)
+        if declared is not None and (declared & ~wanted).any():
+            audit.notes.append(
+                f"More is declared kept than wanted ({places(declared & ~wanted)}); it does not "
+                "move this output."
+            )
+        if masked.any():
+            audit.notes.append(
+                f"Some real steps move nothing on their own ({places(masked)}): right for a "
+                "maximum, a slice or a last step, wrong otherwise."
+            )
+        for remark in trace.remarks() if trace is not None else ():
+            if "loss" in remark or "later steps" in remark:
+                audit.notes.append(remark)
+        audit.sound, audit.cause = True, "sound"
+        audit.sentence = f"Sound: padding does not move the output. {numbers}."
+        return None
+    if trace is None:
+        return found("unknown", ("wanted", "measured"), "", "padded steps move the output")
+    if declared is None:
+        first = next((row.name for row in trace if "Embedding" in row.class_name), "")
+        what = "no mask is made, so every step is kept"
+        return found("no mask", ("wanted", "declared"), first, what)
+    wrong = [row for row in trace if row.inverted]
+    if wrong:
+        what = f"the mask comes to {wrong[0].name} the wrong way round"
+        return found("inverted", ("wanted", "declared"), wrong[0].name, what)
+    if (declared != wanted).any():
+        what = f"wanted and declared differ ({places(declared != wanted)})"
+        return found("wanted not declared", ("wanted", "declared"), _name(maker), what)
+    differ = ("declared", "measured")
+    if trace.drops:
+        drop = trace.drops[0]
+        where = " ".join([drop.name, *(n for n in drop.notes if n.startswith("between "))])
+        reader = f", and {drop.used_by} behind it gets none" if drop.used_by else ""
+        return found("dropped", differ, where, f"the mask is lost at {where}{reader}")
+    if trace.entries:
+        name = trace.entries[0].name
+        return found("unused", differ, name, f"the mask comes to {name}, which does not use it")
+    changed = [
+        row
+        for row in trace
+        if row.mask_in is not None and _is_other(row.mask_out, wanted) and row.mask_out is not None
+    ]
+    if changed:
+        name = changed[0].name
+        return found("changed", differ, name, f"{name} hands on another mask than it got")
+    if look.side == "pre" and look.moved_behind():
+        place = next((r.name for r in trace if "osition" in r.name + r.class_name), "")
+        what = "the masks are right, and the padding in front moves the positions"
+        return found("positions", differ, place, what)
+    if not trace.consumers:
+        last = [row.name for row in trace if row.mask_out is not None]
+        what = "a mask is made, and no layer uses it"
+        return found("unused", differ, last[-1] if last else "", what)
+    name = trace.consumers[-1].name
+    what = f"{name} uses the mask, and padding moves the output all the same"
+    return found("misused", differ, name, what)
+
+
+def _is_other(mask: np.ndarray | None, wanted: np.ndarray) -> bool:
+    return mask is not None and mask.shape == wanted.shape and not np.array_equal(mask, wanted)
+
+
+def _name(row: Any) -> str:
+    return row.name if row is not None else ""
