@@ -1,0 +1,321 @@
+"""The exercises of notebook 07: losses and metrics."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from helpers.exercises.engine import (
+    NotYet,
+    as_array,
+    call,
+    id_batches,
+    in_words,
+    same,
+)
+
+import numpy as np
+
+CLASSES = 4
+
+
+@contextlib.contextmanager
+def _case(name: str) -> Iterator[None]:
+    """Say with which batch a mistake shows, unless it shows with padding after the words."""
+    try:
+        yield
+    except NotYet as mistake:
+        where = "" if name == "padding after the words" else f" (This shows with {name}.)"
+        raise NotYet(f"{mistake}{where}", mistake.figure) from mistake
+
+
+def _number(got: Any, shown: str) -> np.ndarray:
+    """`got` as an array of shape `()`: one number, in whatever box it came."""
+    values = as_array(got, shown)
+    if values.size != 1:
+        raise NotYet(
+            f"`{shown}` has shape {values.shape}: one number for the whole batch is asked for."
+        )
+    return values.reshape(())
+
+
+def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: str) -> None:
+    """`compare_values` for one number: its words have no place to name."""
+    if same(got, np.array(right), 1e-4):
+        return
+    for message, wrong in mistakes.items():
+        if same(got, np.array(wrong), 1e-4):
+            raise NotYet(message)
+    raise NotYet(f"{shown} is {got:.4g}; expected {right:.4g}.")
+
+
+def _larger_first(batches: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The batches, the first six times as large: no two mistakes give one number by chance."""
+    first, *_ = batches
+    return {**batches, first: np.tile(batches[first], (6, 1))}
+
+
+def _share(wanted: np.ndarray, of: np.ndarray) -> float:
+    """Which part of `of` is also `wanted`, 0 for no part of nothing."""
+    return float((wanted & of).sum() / max(of.sum(), 1))
+
+
+def _kept_by_count(mask: np.ndarray) -> np.ndarray:
+    """What somebody keeps who takes it that all padding stands behind the words."""
+    return np.arange(mask.shape[1]) < mask.sum(axis=1, keepdims=True)
+
+
+# 7.1: a metric that counts padding
+
+
+def _word_precision(function: Any) -> str:
+    shown = "word_precision(labels, scores, ids)"
+    random = np.random.default_rng(71)
+    batches = _larger_first(id_batches(empty_rows=True))
+    batches["scores of 0.9 at padded steps"] = batches["padding after the words"]
+    batches["no word that is called a noun"] = batches["padding before the words"]
+    for name, ids in batches.items():
+        mask = ids != 0
+        labels = (random.random(ids.shape) < np.where(mask, 0.35, 0.75)).astype(int)
+        scores = random.choice([0.1, 0.3, 0.6, 0.9], ids.shape).astype("float32")
+        if "0.9" in name:
+            labels[~mask], scores[~mask] = 1, 0.9
+        if "called a noun" in name:
+            scores[mask], scores[~mask], labels[~mask] = 0.2, 0.8, 1
+        true, called = labels == 1, scores > 0.5
+        right = _share(true, called & mask)
+        by_sentence = [_share(*rows) for rows in zip(true, called & mask)]
+        mistakes = {
+            "That is the precision with padding counted: at padded steps labels and scores hold "
+            "anything.": _share(true, called),
+            "The labels of padded steps are out, but not their scores: each padded step that is "
+            "called a noun is counted as a mistake.": _share(true & mask, called),
+            "That is the recall: of all nouns, how many are found. Precision asks of all words "
+            "*called* nouns, how many are.": _share(called, true & mask),
+            "That is an accuracy: it counts the words rightly called no noun, too.": _share(
+                true == called, mask
+            ),
+            "That is the mean of the sentences' precisions. Count over the whole batch: a sentence "
+            "with more nouns weighs more.": np.mean(by_sentence),
+            "That is the precision over the *padded* steps: the mask is the wrong way round.": (
+                _share(true, called & ~mask)
+            ),
+            "That counts the words of each sentence and takes as many steps from the front. The "
+            "padding may stand anywhere.": _share(true, called & _kept_by_count(mask)),
+        }
+        with _case(name):
+            got = _number(call(function, labels, scores, ids, shown=shown), shown)
+            if np.isnan(got):
+                raise NotYet("NaN where no word is called a noun: 0 is asked for.")
+            _compare(got, right, mistakes, f"`{shown}`")
+    return "Padding is out of it, on either side, whatever labels and scores it holds."
+
+
+# 7.2: find and mend a loss that falls as padding grows
+
+
+def _steps(labels: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The crossentropy of each step, `(B, T)`."""
+    y = y.astype("float64")
+    log_sum = np.log(np.exp(y - y.max(-1, keepdims=True)).sum(-1)) + y.max(-1)
+    return log_sum - np.take_along_axis(y, labels[..., None].astype(int), -1)[..., 0]
+
+
+def _model(loss: Any, *, declares: bool):
+    """A model that answers what it is given, with a mask or without, compiled with `loss`."""
+    import keras
+
+    class Answers(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs[..., :-1]
+
+        def compute_mask(self, inputs, previous=None):
+            return keras.ops.not_equal(inputs[..., -1], 0) if declares else None
+
+    model = keras.Sequential([Answers()])
+    model.compile(loss=loss)
+    return model
+
+
+def _reported(model: Any, labels: Any, y: Any) -> Any:
+    """The loss that Keras computes where the model answers `y`."""
+    from keras import ops
+
+    kept = ops.cast(ops.not_equal(labels, 0), "float32")[..., None]
+    inputs = ops.concatenate([y, kept], axis=-1)
+    return model.compute_loss(x=inputs, y=labels, y_pred=model(inputs), training=False)
+
+
+def _mended_loss(function: Any) -> str:
+    shown = "mended_loss(y_true, y_pred)"
+    random = np.random.default_rng(72)
+    batches = _larger_first(id_batches(empty_rows=True))
+    batches["a batch of padding only"] = np.zeros((2, 3), "int32")
+    for declares in (False, True):
+        model = _model(function, declares=declares)
+        for name, ids in batches.items():
+            mask, y = ids != 0, random.normal(size=(*ids.shape, CLASSES)).astype("float32")
+            labels = np.where(mask, random.integers(1, CLASSES, ids.shape), 0)
+            with _case(name):
+                if not declares:
+                    _direct(function, labels, y, shown)
+                try:
+                    got = _reported(model, labels, y)
+                except Exception as error:
+                    raise NotYet(f"`model.compile(loss=mended_loss)`: {in_words(error)}") from error
+                _judge_loss(_number(got, "the loss"), labels, y, declares)
+    _compiles(_model(function, declares=False))
+    return "The mean over the words, however much padding there is and whoever declares a mask."
+
+
+def _compiles(model: Any) -> None:
+    """Raise `NotYet` if the loss cannot be put into a graph, for any batch, as `fit` does."""
+    import tensorflow as tf
+
+    shapes = tf.TensorSpec((None, None), "int64"), tf.TensorSpec((None, None, CLASSES))
+    try:
+        tf.function(lambda labels, y: _reported(model, labels, y)).get_concrete_function(*shapes)
+    except Exception as error:
+        raise NotYet(
+            "In eager mode it is right. In `fit`, where Keras compiles it, it fails: compute with "
+            f"`keras.ops` or TensorFlow alone. {in_words(error)}"
+        ) from error
+
+
+def _direct(function: Any, labels: np.ndarray, y: np.ndarray, shown: str) -> None:
+    """Call the answer as a learner would, and look at its gradient."""
+    import tensorflow as tf
+
+    variable = tf.Variable(y)
+    with tf.GradientTape() as tape:
+        # `call` copies what it passes, and the tape follows the variable, not its copy.
+        got = call(
+            _with_labels(function, tf.convert_to_tensor(variable)),
+            labels,
+            shown=shown,
+        )
+        as_array(got, shown)
+        total = tf.reduce_sum(tf.cast(tf.convert_to_tensor(got), "float32"))
+    gradient = tape.gradient(total, variable)
+    if gradient is None and labels.any():
+        raise NotYet(
+            "No gradient comes out of it, so nothing can be learnt: compute with `keras.ops` or "
+            "TensorFlow from `y_pred` on, without NumPy and `float(…)`."
+        )
+    if gradient is not None and np.isnan(gradient.numpy()).any() and np.ndim(got) == 0:
+        where = "" if labels.any() else ", for a batch of padding only"
+        raise NotYet(f"The gradient is NaN{where}: do not divide by 0.")
+
+
+def _with_labels(function: Any, y: Any) -> Any:
+    """`function` of the labels alone; a stub stays one."""
+    if not callable(function):
+        return function
+    return functools.wraps(function)(lambda labels: function(labels, y))
+
+
+def _judge_loss(got: np.ndarray, labels: np.ndarray, y: np.ndarray, declares: bool) -> None:
+    """Raise `NotYet` unless `got` is the mean over the words."""
+    mask, each = labels != 0, _steps(labels, y)
+    kept = max(mask.sum(), 1)
+    words = (each * mask).sum()
+    right, size = words / kept, mask.size
+    if same(got, np.array(right), 1e-4):
+        return
+    if np.isnan(got):
+        raise NotYet(
+            "The loss is NaN. " + "For a batch of padding only, 0 is asked for." * (not mask.any())
+        )
+    sentences = (each * mask).sum(1) / np.maximum(mask.sum(1), 1)
+    any_word = max(mask.any(axis=1).sum(), 1)
+    if declares:
+        mistakes = {
+            "The model declares a mask now, and the loss changes: Keras averages what you return "
+            "for each step over the kept steps *again*. Return one number, already divided.": (
+                right * size / kept
+            ),
+            "The model declares a mask now. Keras hands your function all steps all the same; "
+            "divide by the number of words yourself.": words / size,
+        }
+    else:
+        mistakes = {
+            "That is the published loss: padded steps add nothing, but they are still counted when "
+            "Keras takes the mean.": words / size,
+            "Padding is not masked at all: its loss is in the mean.": each.mean(),
+            "That is the sum over the words: divide by how many they are.": words,
+            "That is the mean of the sentences' means. Each word counts the same: sum over the "
+            "whole batch, then divide.": sentences.sum() / any_word,
+            "That is the mean of the sentences' means, and a sentence without words is one of "
+            "them.": sentences.mean(),
+            "The sum over the words is divided by the number of sentences, not of words.": (
+                words / len(labels)
+            ),
+            "The mask is the wrong way round: that is the mean over the padding.": (
+                (each * ~mask).sum() / max((~mask).sum(), 1)
+            ),
+        }
+    _compare(got, right, mistakes, "The loss that Keras reports")
+
+
+# 7.3: the accuracy of a decoder
+
+
+def _token_accuracy(function: Any) -> str:
+    shown = "token_accuracy(predicted, ids)"
+    random = np.random.default_rng(73)
+    for name, rows in _DECODED.items():
+        ids = np.array([[_IDS.get(c) or random.integers(3, 400) for c in row] for row in rows])
+        ids[np.array([list(row) for row in rows]) == "."] = 0
+        reads, targets = ids[:, :-1], ids[:, 1:]
+        wanted = (reads != 0) & (targets != 0)
+        hit = random.random(targets.shape) < 0.7
+        others = random.integers(3, 400, targets.shape)
+        predicted = np.where(hit, targets, others)
+        predicted[~wanted] = random.choice([0, 1, 2, 7], (~wanted).sum())
+        if "perfect" in name:
+            predicted = np.where(wanted, targets, 7)
+        correct = predicted == targets
+        right = correct[wanted].mean()
+        by_sentence = [c[w].mean() for c, w in zip(correct, wanted)]
+        mistakes = {
+            "That is what the published model reports: its mask keeps each step that *reads* a "
+            "token. After *end* there is nothing to answer.": correct[reads != 0].mean(),
+            "That keeps each step that is to answer a token. With padding in front the first of "
+            "them is *start*, and it follows a pad: nobody can know it.": (
+                correct[targets != 0].mean()
+            ),
+            "That counts every step, padding, too.": correct.mean(),
+            "The answers are compared with what the decoder reads: `ids[:, :-1]`. They are to be "
+            "the *next* tokens.": (predicted == reads)[wanted].mean(),
+            "That is the mean of the sentences' accuracies: a short sentence weighs as much as a "
+            "long one. Count over all steps.": np.mean(by_sentence),
+            "The right answers are counted at wanted steps, but divided by all steps.": (
+                (correct & wanted).mean()
+            ),
+            "The right answers are counted at wanted steps, but divided by the number of tokens "
+            "read.": (correct & wanted).sum() / (reads != 0).sum(),
+            "That is the error rate, not the accuracy.": 1 - right,
+            "*end* is to be predicted, too.": correct[wanted & (targets != 2)].mean(),
+        }
+        with _case(name):
+            got = _number(call(function, predicted, ids, shown=shown), shown)
+            _compare(got, right, mistakes, f"`{shown}`")
+    return "A perfect model gets 1, on whichever side the padding stands."
+
+
+_IDS = {"s": 1, "e": 2, ".": 0}
+_DECODED = {  # s is the start, e the end, w a word, a dot padding
+    "padding after the words": ["swwwwwwe", "swwwe...", "swe....."] * 6,
+    "padding before the words": ["swwwwwwe", "...swwwe", ".....swe"],
+    "padding on both sides": [".swwe..", "swwwwwe", "..swwe."],
+    "a perfect model": ["swwwwe..", "..swwwwe", "swe....."],
+    "no padding": ["swwwe"] * 6,
+    "a batch of one": ["swwwwe.."],
+    "as many sentences as answers": ["swe.", ".swe", "swwe"],
+}
+
+JUDGES = {
+    "7.1": _word_precision,
+    "7.2": _mended_loss,
+    "7.3": _token_accuracy,
+}
