@@ -132,7 +132,7 @@ def _causal_mistakes(ids: np.ndarray) -> dict[str, np.ndarray]:
     keys, earlier = kept[:, None, :], np.tri(steps, dtype=bool)
     counted = (np.arange(steps) < kept.sum(axis=1)[:, None])[:, None, :]
     return {
-        "That is the published code: in every row padding is kept, before and after the "
+        "That is the code as it stands: in every row padding is kept, before and after the "
         "query.": ~keys | earlier,
         "The whole is inverted: now the padding part is right, and the look-ahead part, which was "
         "right, hides *earlier* keys.": keys & ~earlier,

@@ -357,7 +357,7 @@ WRONG = {
         "printed": (lambda ids, *layers: print(mended()(ids, *layers)), "returned None"),
     },
     "6.2": {
-        "published": (with_mask(published), "That is the published code"),
+        "published": (with_mask(published), "That is the code as it stands"),
         "one inversion of all": (with_mask(lambda ids: 1 - published(ids)), "hides \\*earlier"),
         "the padding part inverted, and still maximum": (
             with_mask(lambda ids: tf.maximum(1 - padding(ids), 1 - look_ahead(ids))),
