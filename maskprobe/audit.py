@@ -14,7 +14,7 @@ from maskprobe.frameworks import framework
 from maskprobe.inputs import chosen, step_axes, unpack
 from maskprobe.padding import real_steps, shown
 from maskprobe.second_look import SecondLook
-from maskprobe.show import Row, html_table, text_picture, token_rows
+from maskprobe.show import Row, html_table, places, text_picture, token_rows
 from maskprobe.verdict import declared_mask, judge
 
 import numpy as np
@@ -172,9 +172,6 @@ def audit_masks(
 
     audit = Audit(wanted=real, tokens=tokens, notes=notes)
     audit.trace = _trace(model, inputs, notes)
-    maker = None
-    if audit.trace is not None:
-        audit.declared, maker = declared_mask(audit.trace, real)
     options = {
         "wanted": real,
         "side": side,
@@ -187,6 +184,10 @@ def audit_masks(
         "replace_pads": replace_pads,
         "seed": seed,
     }
+    look = SecondLook(model, inputs, key, others, real, side, options)
+    maker = None
+    if audit.trace is not None:
+        audit.declared, maker = declared_mask(audit.trace, real, look.makers)
     try:
         audit.leak = padding_leak(model, inputs, **options)
         if not audit.leak.rows_depend and not audit.leak.constant:
@@ -196,13 +197,17 @@ def audit_masks(
         if audit.trace is not None and audit.trace.error is not None:
             audit.sentence = f"Not measured, so not sound. {audit.trace.summary()}"
             audit.where = audit.trace.failed.name if audit.trace.failed else ""
+        if audit.declared is not None and (audit.declared != real).any():
+            audit.differ = ("wanted", "declared")
+            audit.where = audit.where or maker.name
+            notes.append(f"Wanted and declared differ ({places(audit.declared != real)}).")
         return audit
     if audit.trace is not None and audit.trace.error is not None:
         # It runs for the probes, which hand it arrays, and not on tensors.
         notes.append(f"The layers could not be followed. {audit.trace.summary()}")
         audit.trace = audit.declared = maker = None
 
-    judge(audit, maker, SecondLook(model, inputs, key, others, real, side, options))
+    judge(audit, maker, look)
     if causal and audit.cause not in ("constant", "rows depend"):
         look_ahead(audit, model, inputs, key, output, pad_value, seed)
     if targets is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -57,6 +58,24 @@ class SecondLook:
         rows[~kept] = x[~real][0]
         leak = self._leak({self.keys[0]: rows}, wanted=kept)
         return leak is not None and not (leak.sound or leak.rows_depend or leak.constant)
+
+    @functools.cached_property
+    def makers(self) -> set[int] | None:
+        """The calls whose masks come from this input, and not from another one."""
+        if len(self.arrays) == 1:
+            return None
+        from maskprobe.trace import masks_that_follow
+
+        changed = dict(self.arrays)
+        for key in self.keys:
+            x = changed[key].copy()
+            if x.shape[:2] == self.real.shape:
+                x[~self.real] = x[self.real][0]
+            changed[key] = x
+        try:
+            return masks_that_follow(self.model, self.inputs, self.pack(changed))
+        except Exception:
+            return None
 
     def mixer(self, leak: Any) -> str:
         """The layer that mixes rows, `""` if that is not known."""

@@ -250,7 +250,7 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
 
     Raises:
         TypeError: If `model` cannot be called on inputs.
-        ValueError: If `inputs` are empty, or no layer is called.
+        ValueError: If `inputs` are empty, no layer is called, or Keras' backend is another.
 
     Example:
 
@@ -264,8 +264,15 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
         raise TypeError(f"Expected a model or layer, received the class {model.__name__} itself.")
     if not callable(model):
         raise TypeError(f"Expected a model or layer, received {type(model).__name__}.")
-    import keras
-
+    try:
+        import keras
+    except ImportError as error:
+        raise ImportError("trace_masks looks into Keras layers, and Keras is missing") from error
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(
+            f"trace_masks follows masks with the TensorFlow backend; Keras runs on "
+            f"{keras.config.backend()}. padding_leak and measured_mask need no backend."
+        )
     leaves = flat(inputs)
     if not leaves or any(leaf is None or 0 in np.shape(leaf) for leaf in leaves):
         raise ValueError("`inputs` are empty: expected at least one sequence with one step.")
@@ -302,6 +309,25 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
         failed_shape=recorder.failed_shape,
         loss_unmasked=unmasked,
     )
+
+
+def masks_that_follow(model: Any, inputs: Any, changed: Any) -> set[int]:
+    """Returns the numbers of the calls whose masks are others if `inputs` are `changed`."""
+    import keras
+
+    def run(inputs: Any) -> list[LayerCall]:
+        recorder = Recorder(measure=False)
+        inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        with recorder.listening(), keras.StatelessScope():
+            model(inputs)
+        return recorder.rows
+
+    def masks(row: LayerCall) -> list[bytes]:
+        both = [*row.masks_in.values(), *row.masks_out.values()]
+        return [b"" if mask is None else mask.tobytes() for mask in both]
+
+    rows = zip(run(inputs), run(changed))
+    return {before.number for before, after in rows if masks(before) != masks(after)}
 
 
 def mixes_rows(model: Any, inputs: Any, row: int) -> str:

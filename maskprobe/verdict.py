@@ -10,14 +10,19 @@ from maskprobe.show import places
 import numpy as np
 
 
-def declared_mask(trace: Any, wanted: np.ndarray) -> tuple[np.ndarray | None, Any]:
+def declared_mask(
+    trace: Any, wanted: np.ndarray, numbers: set[int] | None = None
+) -> tuple[np.ndarray | None, Any]:
     """What the layers say of the steps, `(B, T)`, and the call that says it.
 
     Masks come from layers that make them, or by hand to layers that use them. Of several with
-    the right number of steps, as in an encoder-decoder, the one that is as wanted counts.
+    the right number of steps, the one that is as wanted counts. `numbers` are the calls whose
+    masks come from the input in question, where there are several inputs.
     """
     found = []
     for row in trace:
+        if numbers is not None and row.number not in numbers:
+            continue
         passed = row.masks_in if row.consumes else {}
         for masks in (row.masks_out if row.mask_in is None else {}, passed):
             for mask in masks.values():
@@ -80,15 +85,16 @@ def judge(audit: Any, maker: Any, look: SecondLook) -> None:
         return None
     if trace is None:
         return found("unknown", ("wanted", "measured"), "", "padded steps move the output")
-    if declared is None:
-        first = next((row.name for row in trace if "Embedding" in row.class_name), "")
+    if declared is None and (trace.status == "none made" or look.makers == set()):
+        plain = [row for row in trace if row.mask_out is None and "Embedding" in row.class_name]
+        first = plain[0].name if plain else ""
         what = "no mask is made, so every step is kept"
         return found("no mask", ("wanted", "declared"), first, what)
     wrong = [row for row in trace if row.inverted]
     if wrong:
         what = f"the mask comes to {wrong[0].name} the wrong way round"
         return found("inverted", ("wanted", "declared"), wrong[0].name, what)
-    if (declared != wanted).any():
+    if declared is not None and (declared != wanted).any():
         what = f"wanted and declared differ ({places(declared != wanted)})"
         return found("wanted not declared", ("wanted", "declared"), _name(maker), what)
     differ = ("declared", "measured")

@@ -317,11 +317,13 @@ def test_encoder_and_decoder(which):
     assert np.array_equal(audit.wanted, wanted) and np.array_equal(audit.declared, wanted)
 
 
-def test_an_encoder_without_a_mask():
-    batch = {"source": IDS, "target": TARGETS}
+@pytest.mark.parametrize("targets", [TARGETS, IDS, PRE], ids=["other T", "same", "same T"])
+def test_an_encoder_without_a_mask(targets):
+    batch = {"source": IDS, "target": targets}
     audit = audit_masks(translator(mask_source=False), batch, which="source")
     assert not audit and audit.differ[0] == "wanted"
     assert audit.declared is None and audit.cause == "no mask"
+    assert audit.where == "source_words"
 
 
 def test_which_input_must_be_said():
@@ -428,6 +430,16 @@ def test_a_model_that_fails_is_not_sound_and_the_trace_goes_up_to_there():
     assert not audit and audit.cause == "not measured" and audit.where == "gru"
     assert "with a mask of shape (2, 3, 4)" in audit.sentence
     assert [row.class_name for row in audit.trace] == ["Embedding", "TimeDistributed", "GRU"]
+
+
+def test_a_mask_the_wrong_way_round_that_leaves_nothing_to_average():
+    class Inverted(L.Embedding):
+        def compute_mask(self, inputs, mask=None):
+            return keras.ops.equal(inputs, 0)
+
+    model = keras.Sequential([Inverted(10, 4, name="words"), L.GlobalAveragePooling1D()])
+    audit = audit_masks(model, IDS[[0, 2]])
+    assert not audit and audit.differ == ("wanted", "declared"), str(audit)
 
 
 def test_what_cannot_be_measured_is_not_sound():
