@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -198,10 +199,13 @@ def _second_thoughts(x: np.ndarray, real: np.ndarray, pad_value: Any) -> list[st
         return []
     value, rows, side = likely
     verb = "end in" if side == "post" else "start with"
-    return [
+    note = (
         f"rows {rows} {verb} a repeated {shown(value)}, which was taken for real: if it is "
         f"padding, say pad_value={shown(value)}"
-    ]
+    )
+    if (~real).sum(axis=1).max() <= 1:  # a row's one pad may be a real step, and these the pads
+        warnings.warn(f"padding_leak: {note}", stacklevel=3)
+    return [note]
 
 
 def _opposite(array: np.ndarray, key: Hashable, first: bool) -> Any:
@@ -551,7 +555,7 @@ _fails_when_changed = (
 
 
 def _short(number: float) -> str:
-    return f"{number:.1g}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{float(f'{number:.1g}'):g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def _from_row_lengths(lengths: Any, padded: np.ndarray, side: str) -> np.ndarray:

@@ -107,7 +107,11 @@ def real_steps(
         side = side or ("pre" if not real[:, 0].all() and real[:, -1].all() else "post")
     elif lengths is not None:
         kept = np.asarray(lengths)
-        if kept.shape != (batch,) or kept.dtype.kind not in "iu" or kept.max() > steps:
+        if (
+            kept.shape != (batch,)
+            or kept.dtype.kind not in "iu"
+            or not (0 <= kept.min() <= kept.max() <= steps)
+        ):
             raise ValueError(f"expected {batch} whole lengths from 1 to {steps}, got {lengths}")
         if side is None:  # the pad value, where it is found, tells the side
             runs, missing = _runs(is_pad(x, pad_value)), steps - kept

@@ -7,9 +7,9 @@ import numpy as np
 # Largest move by rounding, as a share of an output's size. Two runs of different batch
 # shapes add up in different order; the spacing of the type is 1.2e-7 for float32, 1e-3 for
 # float16, 8e-3 for bfloat16. Sound Transformers of one, two, four and twelve blocks moved
-# by 7e-3, 1.4e-2, 2.2e-2 and 3.1e-2 in bfloat16, all by under 1e-6 in float32; models that
-# leak move by 2.6e-2 and more; in float16 sound ones by up to 6e-3. So in bfloat16 a deep sound model can be called unsound, and
-# the sentence says how to tell.
+# by up to 7e-3, 1.4e-2, 2.2e-2 and 3.1e-2 in bfloat16, 6e-3 in float16, 1e-6 in float32;
+# models that leak, by 2.6e-2 and more. So a deep sound model in bfloat16 can be called
+# unsound: the sentence says how to tell.
 RELATIVE = {"float64": 1e-10, "float32": 1e-5, "float16": 7e-3, "bfloat16": 2.5e-2}
 
 

@@ -113,6 +113,9 @@ def test_a_forgotten_pad_value_is_not_a_leak():
         (POST, dict(add_pads=2), r"padding of its own, in rows \[1, 2\]: leave add_pads= away"),
         (POST, dict(pad_value=""), "no step holds the pad value ''"),
         (POST, dict(wanted=np.ones((2, 5), bool)), r"wanted as a mask of shape \(3, 5\)"),
+        (POST, dict(lengths=[5, -2, 3]), "expected 3 whole lengths from 1 to 5"),
+        (POST, dict(lengths=[5, 2, 9]), "expected 3 whole lengths from 1 to 5"),
+        (POST, dict(lengths=[5, 0, 3]), r"rows \[1\] are all padding"),
         ([[0, 1, 2], [1, 2, 0]], {}, r"end of rows \[1\] and at the start of rows \[0\].*wanted="),
     ],
 )
@@ -123,7 +126,8 @@ def test_nothing_to_take_away(inputs, options, match):
 
 def test_rows_that_may_be_padded_with_something_else_are_named():
     batch = np.array([[3, 2, 8, 0], [5, 1, 1, 1], [7, 4, 1, 1]])  # the 0 may be a real word
-    leak = padding_leak(lstm_model(), batch)
+    with pytest.warns(UserWarning, match="taken for real: if it is padding, say pad_value=1"):
+        leak = padding_leak(lstm_model(), batch)
     assert "rows [1, 2] end in a repeated 1, which was taken for real" in leak.sentence
 
 
@@ -205,6 +209,29 @@ def test_what_coarse_types_cannot_tell_is_said():
     shift = lambda x: tf.cast(x + 0.1 * x.shape[1], "bfloat16")  # noqa: E731
     sentence = padding_leak(shift, POST.astype("float32")).sentence
     assert "or else many layers of bfloat16 rounding: measure the model in float32" in sentence
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sound", "leaking"),
+    [
+        ("float64", 2e-11, 3e-10),
+        ("float32", 2e-6, 3e-5),
+        ("float16", 3e-3, 2e-2),
+        ("bfloat16", 1e-2, 6e-2),
+    ],
+)
+def test_small_leaks_are_told_from_rounding(dtype, sound, leaking):
+    """Outputs of size 0.9 … 1.1, padded rows moved by a known share of that."""
+
+    def model(share):
+        def run(x):
+            out = tf.constant(0.85 + x[:, :1] / 20.123 + share * (x == 0).any(1, keepdims=True))
+            return tf.cast(out, dtype)
+
+        return run
+
+    assert padding_leak(model(sound), POST).sound
+    assert not padding_leak(model(leaking), POST).sound
 
 
 def test_one_large_feature_hides_no_leak_in_another():
