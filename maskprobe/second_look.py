@@ -91,6 +91,8 @@ class SecondLook:
         from maskprobe import padding_leak
 
         try:
-            return padding_leak(self.model, self.pack(arrays), **self.options | changed)
+            return padding_leak(
+                self.model, self.pack(arrays), **self.options | {"lengths": None} | changed
+            )
         except (ValueError, TypeError, RuntimeError):
             return None

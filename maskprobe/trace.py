@@ -90,8 +90,13 @@ class Trace(list):
 
     @property
     def entries(self) -> list[LayerCall]:
-        """The calls that were given a mask, did not use it, and read the padded steps."""
-        return [row for row in self if row.lets_in]
+        """The calls that were given a mask, did not use it, and read the padded steps.
+
+        Layers; or, if there are none, operations, such as a slice (of which often the shape alone
+        is used).
+        """
+        found = [row for row in self if row.lets_in]
+        return [row for row in found if not row.class_name.endswith("(op)")] or found
 
     @property
     def status(self) -> str:

@@ -422,6 +422,11 @@ def test_a_batch_without_padding_is_refused_and_pads_can_be_asked_for():
     assert not audit_masks(keras.Sequential([embed(False), L.LSTM(3)]), IDS[1:2], add_pads=2)
 
 
+def test_rows_that_look_padded_with_another_value_are_named():
+    ids = np.array([[5, 4, 3, 0, 0], [3, 2, 1, 1, 1]])
+    assert "pad_value=1" in audit_masks(sound_model(), ids).sentence
+
+
 def test_a_model_that_fails_is_not_sound_and_the_trace_goes_up_to_there():
     ids = np.arange(24).reshape(2, 3, 4) % 9
     ids[0, 2] = 0
