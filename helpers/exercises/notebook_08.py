@@ -212,9 +212,9 @@ def _place(one: Patient) -> str:
 
 def _cure(answer: Any) -> str:
     if callable(answer):
-        raise NotYet("A dict is asked for, so that I know whose cure it is: `{24: cure}`.")
+        raise NotYet("A dict is asked for, so that I know whose cure it is: `{24: cure_24}`.")
     if not isinstance(answer, dict) or not answer:
-        raise NotYet("A dict is asked for, from numbers of patients to their cures: `{24: cure}`.")
+        raise NotYet("A dict is asked for, from patients to their cures: `{24: cure_24}`.")
     if any(function is ... for function in answer.values()):
         raise NotAttempted
     for number, function in answer.items():

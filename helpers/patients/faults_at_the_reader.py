@@ -70,6 +70,7 @@ class Pooled(ReadIds):
 
 class MaxPool(Pooled):
     name = "the largest value is taken over the padding, too"
+    shows = False
     explanation = "`GlobalMaxPooling1D` does not look at the mask that it gets."
 
     def pool(self) -> keras.layers.Layer:

@@ -27,6 +27,7 @@ class Kind:
     where: ClassVar[tuple[str, ...]]
     explanation: ClassVar[str]
     leaks: ClassVar[bool] = True
+    shows: ClassVar[bool] = True  # in every batch; else one is drawn in which it does
     trace: ClassVar[str] = "used"
     forms: ClassVar[Sequence[str]] = ("Functional", "subclassed")
     sides: ClassVar[Sequence[str]] = ("post", "pre")

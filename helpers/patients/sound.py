@@ -98,7 +98,6 @@ class SoundPositions(Sound, Positions):
 
 
 class SoundLookAhead(Sound, FlippedLookAhead):
-
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:
         x = parts.embedding(inputs)

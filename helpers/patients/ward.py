@@ -8,7 +8,7 @@ import random
 import re
 import textwrap
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,11 +134,11 @@ class Patient:
         parts = ", ".join(f"{k}: {type(v).__name__}" for k, v in vars(self.parts).items())
         return "\n".join(
             [
-                f"Patient {self.number} · {self.form} model · {what} {self.inputs.shape}, "
+                f"Patient {self.number} · {self.form} model · {what} {self.inputs.shape}",
                 f"padded {'after' if self.side == 'post' else 'before'} the real steps "
                 f"with {self.pad_value:g}",
-                *textwrap.wrap(f"“{self.story}”", 96),
-                *textwrap.wrap(f"Parts: {parts}", 96),
+                *textwrap.wrap(f"“{self.story}”", 72),
+                *textwrap.wrap(f"Parts: {parts}", 72),
             ]
         )
 
@@ -212,7 +212,7 @@ def _admitted(n: int, kind: Any, rng: np.random.Generator) -> Patient:
     else:
         model = _subclassed(kind, parts)
     model(inputs)
-    return Patient(
+    one = Patient(
         number=n,
         story=tell(rng, ids=inputs.ndim == 2, causal=kind.causal, leaks=kind.leaks),
         form=form,
@@ -225,6 +225,15 @@ def _admitted(n: int, kind: Any, rng: np.random.Generator) -> Patient:
         causal=kind.causal,
         _kind=kind,
     )
+    while not (kind.shows or _moves(one)):
+        inputs, wanted = kind.batch(rng, kind.lengths(rng), side)
+        one = replace(one, inputs=inputs, wanted=wanted)
+    return one
+
+
+def _moves(one: Patient) -> bool:
+    """Whether the fault shows in the patient's batch: the cure gives other answers."""
+    return np.abs(one.model(one.inputs) - one.cured(one.inputs, one.wanted)).max() > 1e-3
 
 
 def _subclassed(kind: Any, parts: SimpleNamespace) -> Any:
