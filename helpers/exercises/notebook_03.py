@@ -3,84 +3,152 @@
 import math
 from typing import Any
 
-from helpers.exercises.engine import NotYet, as_array, call, compare_mask, compare_values
+from helpers.exercises.engine import NotYet, as_array, call, compare_values
 
 import numpy as np
 
-COLDEST, HOTTEST = -90, 60  # °C, what the station of exercise 3.2 may report
-GAP = [np.nan, np.nan]
+NAN = math.nan
+GAP = [NAN, NAN]
 
 
-def _masking_mask(function: Any) -> str:
-    shown = "masking_mask(features, mask_value)"
-    pairs = [[[3, 1], [0, 0], [0, 4], [2, 0]], [[5, 2], [1, -1], [-1, -1], [0, 0]]]
-    tiny = [[[0, 0, 1e-9], [0, 0, 0], [0, 7, 0]]]
-    for features, value in ((pairs, 0.0), (pairs, -1.0), (tiny, 0.0), (pairs, 2.0)):
-        x = np.array(features, "float32")
+def _lost_steps(function: Any) -> str:
+    shown = "lost_steps(readings, sentinel)"
+    pairs = [
+        [[3, 1], [0, 0], GAP, [0, NAN], [2, 0], [5, -1]],
+        [[1, -1], [NAN, 5], GAP, [-1, -1], [0, 2], [0, 0]],
+        [[NAN, 0], [2, 2], [-1, NAN], GAP, [2, NAN], [-2, 2]],
+    ]
+    single = [[[1.5], [NAN], [0.0], [-0.5]], [[NAN], [NAN], [NAN], [NAN]]]
+    three = [[[0, NAN, 0], [NAN, NAN, NAN], [0, 7, 0], [0, 0, 5], [1e-9, 0, NAN]]]
+    square = [[[0, 0], [2, -2]], [GAP, [NAN, 0]]]
+    cases = (pairs, 0.0), (pairs, -1.0), (pairs, 2.0), (single, 0.0), (three, 0.0), (square, 0.0)
+    for readings, sentinel in (*cases, (pairs, -99.0), (np.array(pairs)[:1, 1:3], 0.0)):
+        x = np.array(readings, float)
+        missing = np.isnan(x)
+        filled = np.where(missing, sentinel, x)
+        masked, real = (filled == sentinel).all(axis=-1), ~missing.all(axis=-1)
+        got = as_array(call(function, x, sentinel, shown=shown), shown)
         mistakes = {
-            "One feature at `mask_value` is not enough: a step is masked only if *all* of its "
-            "features equal it.": (x != value).all(axis=-1),
-            "That asks for one feature that equals `mask_value`, and marks the masked steps; all "
-            "features must equal it, and True must mean *keep*.": (x == value).any(axis=-1),
-            "Only the first feature is looked at.": x[..., 0] != value,
-            "Only the last feature is looked at.": x[..., -1] != value,
-            "Features can cancel: 1 and -1 add up to 0, and are no zeros. Compare, do not "
-            "add.": x.sum(axis=-1) != value,
-            "`mask_value` is not always 0: compare with the argument.": (x != 0).any(axis=-1),
-            "`Masking` compares exactly: a reading of 1e-9 is not 0.": ~np.isclose(x, value).all(
+            "Those are all steps that the layer masks. A step without any reading is masked as it "
+            "should be: nothing is lost there.": masked,
+            "That is the mask of the layer, True = keep. The steps that are lost are asked for: "
+            "real, and masked.": ~masked,
+            "Those are the real steps that the layer keeps; the lost ones are asked for.": real
+            & ~masked,
+            "The other way round: True is to mark the steps that are lost.": ~(real & masked),
+            "Those are the steps without any reading; their loss is no loss.": ~real,
+            "Those are the real steps. Which of them does the layer mask?": real,
+            "The NaN are replaced by the sentinel before the layer sees them: a step with one "
+            "reading that equals it, and one NaN, is lost, too.": (x == sentinel).all(axis=-1),
+            "One reading at the sentinel is not enough: the layer masks a step if *all* of its "
+            "features equal it.": (x == sentinel).any(axis=-1),
+            "One feature at the sentinel, after the filling, is not enough: *all* have to equal "
+            "it.": (filled == sentinel).any(axis=-1) & real,
+            "The sentinel is not always 0: use the argument.": (np.where(missing, 0, x) == 0).all(
                 axis=-1
-            ),
-            "That is one boolean for each feature; one for each step is asked for.": x != value,
-            "The values are right, but the feature axis is still there: the mask is "
-            "`(batch, timesteps)`.": (x != value).any(axis=-1, keepdims=True),
-            "That looks along the timesteps; the features are the *last* axis.": (x != value).any(
-                axis=1
-            ),
+            )
+            & real,
+            "Readings can cancel: 1 and -1 add up to 0, and are no zeros. Compare, do not add.": (
+                filled.sum(axis=-1) == sentinel
+            )
+            & real,
+            "`Masking` compares exactly: a reading of 1e-9 is not 0.": np.isclose(
+                filled, sentinel
+            ).all(axis=-1)
+            & real,
+            "Only the first feature is looked at.": (filled[..., 0] == sentinel) & real,
+            "Only the last feature is looked at.": (filled[..., -1] == sentinel) & real,
         }
-        right = (x != value).any(axis=-1)
-        compare_mask(call(function, x, value, shown=shown), right, mistakes, shown=shown)
-    return "That is the line inside `Masking`."
+        _compare_steps(got, masked & real, mistakes, x, sentinel, shown)
+    return "Those days were measured, and no model behind that layer will ever read them."
 
 
-def _sentinel(answer: Any) -> str:
-    values = as_array(answer, "sentinel")
-    if values.ndim:
-        raise NotYet("One number is asked for, not an array or a list.")
-    value = float(values)
+def _compare_steps(
+    got: np.ndarray, right: np.ndarray, mistakes: dict, x: np.ndarray, sentinel: float, shown: str
+) -> None:
+    """Refuse `got`, with the name of its mistake or the first step that it gets wrong."""
+    if got.shape == right.shape and got.dtype.kind in "biu" and not np.array_equal(got, right):
+        for message, wrong in mistakes.items():
+            if np.array_equal(got, wrong):
+                raise NotYet(message)
+    if got.shape == right.shape:
+        for place in map(tuple, np.argwhere(got != right)):
+            values = ", ".join(f"{value:g}" for value in x[place])
+            raise NotYet(
+                f"With the sentinel {sentinel:g}, the step ({values}) is "
+                f"{'' if right[place] else 'not '}lost, and `{shown}` says {got[place]}."
+            )
+    if got.shape == x.shape or got.shape == (*right.shape, 1):
+        raise NotYet(
+            f"`{shown}` has shape {got.shape}: one boolean for each *step* is asked for, "
+            f"{right.shape}, so the feature axis has to go."
+        )
+    if got.shape in (right.shape[:1], ()):
+        raise NotYet(f"Which steps, not how many: `{shown}` has shape {got.shape}.")
+    if got.shape != right.shape:
+        raise NotYet(f"`{shown}` has shape {got.shape}; expected {right.shape}.")
+    if got.dtype != bool:
+        raise NotYet(f"The values are right, but the dtype is {got.dtype}; booleans are asked for.")
+
+
+def _choose_sentinel(function: Any) -> str:
+    ranges = (
+        (-90.0, 60.0), (-400.0, 1200.0), (0.0, 250.0), (-127.9, 100.0), (-10000.0, 10000.0),
+        (-0.25, 0.25), (-2000.5, 12.5), (3.0, 9.0), (-1.0, 1.0), (-9999.0, -256.0), (-255.5, 300.0),
+        (-16.0, 9990.0), (-4095.9, 0.0), (-2047.0, 2047.5), (-5000.0, 40.0), (-1.999, 8191.0),
+    )  # fmt: skip
+    for lowest, highest in ranges:
+        shown = f"choose_sentinel({lowest:g}, {highest:g})"
+        answer = call(function, lowest, highest, shown=shown)
+        if isinstance(answer, list | tuple) or np.ndim(answer):
+            raise NotYet(f"One number is asked for; `{shown}` is not one.")
+        try:
+            value = float(answer if hasattr(answer, "dtype") else as_array(answer, shown))
+        except (TypeError, ValueError):
+            value = float(as_array(answer, shown))
+        _judge_sentinel(value, lowest, highest, shown)
+    return "No reading is ever taken for it, and all three types hold it exactly."
+
+
+def _judge_sentinel(value: float, lowest: float, highest: float, shown: str) -> None:
+    from keras.layers import Masking
+    from keras.ops import cast
+
     if math.isnan(value):
         raise NotYet("NaN equals nothing, not even itself: `Masking` would mask no step at all.")
     if math.isinf(value):
         raise NotYet("A finite number is asked for: with an infinity the first mean is infinite.")
-    if COLDEST <= value <= HOTTEST:
-        raise NotYet(f"{value:g} °C is a temperature: a real day could be masked by mistake.")
-    for name, store in (("float16", _float16), ("bfloat16", _bfloat16), ("float32", np.float32)):
-        stored = float(store(value))
-        if stored != value:
+    if lowest <= value <= highest:
+        raise NotYet(f"`{shown}` is {value:g}, a number that the sensor may report.")
+    near = lowest if value < lowest else highest
+    for name in ("float16", "bfloat16", "float32"):
+        data = cast(np.array([[[value], [near]]]), name)  # as the layer does with what it is given
+        ((finds_it, reading_masked),) = ~np.asarray(Masking(value, dtype=name).compute_mask(data))
+        if not finds_it:
             raise NotYet(
-                f"In {name} {value!r} becomes {stored!r}, and `Masking` looks for the one and "
-                "finds the other. Whole numbers from -256 to 256 are exact in all three types."
+                f"`{shown}` is {value!r}, and in {name} that becomes {float(data[0, 0, 0])!r}: "
+                "`Masking` looks for the one and finds the other."
             )
-    return "No day looks like that, and all three types hold it exactly."
-
-
-def _float16(value: float) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.float16(value))
-
-
-def _bfloat16(value: float) -> float:
-    """`value` rounded to the eight binary digits of bfloat16, which NumPy does not have."""
-    digits, exponent = math.frexp(value)
-    return math.ldexp(round(digits * 256), exponent - 8)
+        if reading_masked:
+            raise NotYet(
+                f"`{shown}` is {value!r}, too close to the readings: in {name} a reading of "
+                f"{near!r} becomes {float(data[0, 1, 0])!r}, and is masked."
+            )
 
 
 def _prepare(function: Any) -> str:
+    from keras.layers import Masking
+
     cases = (
         [[[812, 2400], GAP, [1035, 3100]]],
         [[GAP, [0, 0], [64, 9950], GAP], [[10, 1], [500, 2000], GAP, GAP]],
+        [[[5], [NAN], [0], [10000], [NAN]]],
+        [[GAP, GAP], [[1, 0], [2, 2]], [GAP, [7, 8]], [[3, 4], GAP], [[9, 9], [0, 1]]],
+        [[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [10000, 10000, 10000]]],
+        [[[300, 20, 1]]],
     )
     for case in cases:
-        x = np.array(case)
+        x = np.array(case, float)
         missing = np.isnan(x)
         mistakes = {
             "That is the published order: the -1 is scaled, too, to -0.0001, and `Masking` looks "
@@ -93,17 +161,27 @@ def _prepare(function: Any) -> str:
             "reach the layer.": np.nan_to_num(x) * 1e-4,
             "The readings are multiplied by 1e4, not by 1e-4.": np.where(missing, -1.0, x * 1e4),
             "The polarity is flipped: the readings became -1.": np.where(missing, x * 1e-4, -1.0),
-            "Do not drop the missing steps: the others would move to another day.": x[
-                :, ~missing[0, :, 0]
-            ]
-            * 1e-4,
+            "A reading of 0 is no missing day: only NaN becomes -1.": np.where(
+                missing | (x == 0), -1.0, x * 1e-4
+            ),
+            "Each field has days of its own without an image; these are those of the first.": (
+                np.where(missing[:1], -1.0, x * 1e-4)
+            ),
         }
+        if len(x) == 1:
+            mistakes["Do not drop the missing steps: the others would move to another day."] = (
+                x[:, ~missing[0, :, 0]] * 1e-4
+            )
         right = np.where(missing, -1.0, x * 1e-4)
-        got = as_array(call(function, x, shown="prepare(reflectance)"), "the result")
+        if not missing.any():
+            mistakes = {}
+        got = as_array(call(function, x, shown="prepare(reflectance)"), "prepare(reflectance)")
         compare_values(got, right, mistakes, shown="prepare(reflectance)", tolerance=1e-6)
-        if not np.array_equal((got != -1.0).any(axis=-1), ~missing.any(axis=-1)):
+        if not np.array_equal(
+            Masking(-1.0).compute_mask(got.astype("float32")), ~missing.any(axis=-1)
+        ):
             raise NotYet("The missing steps are near -1, not -1: `Masking` compares exactly.")
     return "First scale, then fill: nothing touches the sentinel after it is put in."
 
 
-JUDGES = {"3.1": _masking_mask, "3.2": _sentinel, "3.3": _prepare}
+JUDGES = {"3.1": _lost_steps, "3.2": _choose_sentinel, "3.3": _prepare}
