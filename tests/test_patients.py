@@ -92,8 +92,8 @@ def test_a_patient_leaves_the_random_numbers_of_others_alone():
 
 
 def test_stories_are_short_and_keep_the_secret(patients):
-    stories = [patient(n).story for n in range(60)]
-    assert len(set(stories)) > 40
+    stories = [one.story for one in patients]
+    assert len(set(stories)) > 20
     for story in stories:
         assert len(story.split()) < 45
         assert not any(word in story for word in ("polarity", "mask_zero", "Concatenate", "leak"))

@@ -26,7 +26,8 @@ def _read_document(function: Any) -> str:
     embedding = keras.layers.Embedding(40, 8, normal, mask_zero=True)
     words, sentences = keras.layers.LSTM(6, **options), keras.layers.GRU(5, **options)
     for where, ids in _documents().items():
-        right = np.stack([_slowly(row, embedding, words, sentences) for row in ids])
+        kept = ids != 0
+        right = _read(kept, kept.any(-1), ids, embedding, words, sentences)
         # Layers are not copied as `call` copies arrays: they go in by closure.
         got = as_array(
             call(lambda ids: function(embedding, words, sentences, ids), ids, shown=shown), shown
@@ -43,32 +44,41 @@ def _read_document(function: Any) -> str:
     return "Two masks, one for each level: the second is `any` of the first."
 
 
-def _misread(where: str, ids: np.ndarray, embedding: Any, words: Any, sentences: Any) -> dict:
+def _read(
+    word_mask: np.ndarray,
+    sentence_mask: np.ndarray,
+    ids: np.ndarray,
+    embedding: Any,
+    words: Any,
+    sentences: Any,
+) -> np.ndarray:
+    """Documents `(B, S, W)` read with these masks, `(B, S, W)` and `(B, S)`."""
+    flat = ids.reshape(-1, ids.shape[2])
+    x = np.asarray(words(embedding(flat), mask=word_mask.reshape(flat.shape)))
+    return np.asarray(sentences(x.reshape(*ids.shape[:2], -1), mask=sentence_mask))
+
+
+def _misread(where: str, ids: np.ndarray, *layers: Any) -> dict:
     """What wrong masks make of these documents, by what is to be said of them."""
-    from keras import ops
-
-    def by_hand(word_mask: np.ndarray, sentence_mask: np.ndarray) -> np.ndarray:
-        flat = ops.reshape(ids, (-1, ids.shape[2]))
-        x = words(embedding(flat), mask=word_mask.reshape(flat.shape))
-        return np.asarray(sentences(ops.reshape(x, (*ids.shape[:2], -1)), mask=sentence_mask))
-
     kept = ids != 0
     some, all_words, all_sentences = kept.any(-1), np.ones_like(kept), kept.any(-1) | True
-    return {
+    wrong = {
         f"{where}: padded words are read, and so are padded sentences. Which mask does each "
-        "reader need?": by_hand(all_words, all_sentences),
+        "reader need?": (all_words, all_sentences),
         f"{where}: the words are right, and padded *sentences* are read. A sentence is padding if "
-        "none of its words is kept.": by_hand(kept, all_sentences),
-        f"{where}: the sentences are right, and padded *words* are read.": by_hand(all_words, some),
+        "none of its words is kept.": (kept, all_sentences),
+        f"{where}: the sentences are right, and padded *words* are read.": (all_words, some),
         f"{where}: you look at the first word of a sentence. Padding may stand before the words, "
-        "too: is *any* word kept?": by_hand(kept, kept[..., 0]),
-        f"{where}: you look at the last word of a sentence. Is *any* word kept?": by_hand(
-            kept, kept[..., -1]
+        "too: is *any* word kept?": (kept, kept[..., 0]),
+        f"{where}: you look at the last word of a sentence. Is *any* word kept?": (
+            kept,
+            kept[..., -1],
         ),
         f"{where}: a sentence counts as real only if *all* of its words are kept. One is enough: "
-        "`any`, not `all`.": by_hand(kept, kept.all(-1)),
-        "The polarity is flipped: True must mean *keep*.": by_hand(~kept, ~some),
+        "`any`, not `all`.": (kept, kept.all(-1)),
+        "The polarity is flipped: True must mean *keep*.": (~kept, ~some),
     }
+    return {said: _read(*masks, ids, *layers) for said, masks in wrong.items()}
 
 
 def _documents() -> dict[str, np.ndarray]:
@@ -89,12 +99,6 @@ def _documents() -> dict[str, np.ndarray]:
         "As many documents as sentences as words": document("xx ..", "x. xx"),
         "Words padded before, sentences after": document("..x .xx ...", ".xx xxx ..x"),
     }
-
-
-def _slowly(document: np.ndarray, embedding: Any, words: Any, sentences: Any) -> np.ndarray:
-    """One document, sentence by sentence, without any padding."""
-    read = [words(embedding(s[s != 0][None])) for s in document if (s != 0).any()]
-    return np.asarray(sentences(np.stack(read, axis=1)))[0]
 
 
 def _diagnosis(answer: Any) -> str:

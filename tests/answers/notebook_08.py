@@ -74,7 +74,7 @@ def both_readers(embedding, word_reader, sentence_reader, ids):
 
 
 # Patients of the first rounds, by their kinds.
-STATE, POOL, SQUASH, ZERO, SENTINEL, SOUND = 5, 24, 9, 10, 11, 12
+STATE, POOL, SQUASH, ZERO, SOUND = 5, 24, 9, 10, 12
 AHEAD, ROWS, POSITIONS, FLIPPED = 15, 20, 21, 2
 
 DIAGNOSES = {
@@ -290,13 +290,6 @@ RIGHT = {
         "row by row": {POOL: max_row_by_row},
         "by subtraction": {POOL: max_by_subtraction},
         "by repetition": {POOL: max_by_repetition},
-        "others": {
-            STATE: read_on,
-            ZERO: values_masked,
-            SENTINEL: values_masked,
-            POSITIONS: positions_of_words,
-            ROWS: keys_kept,
-            FLIPPED: keys_kept,
-        },
+        "others": {STATE: read_on, ZERO: values_masked, POSITIONS: positions_of_words},
     },
 }
