@@ -108,6 +108,22 @@ def asks_the_output(y_true, y_pred):
     return ops.mean(steps) if mask is None else mean_of(each_step)(y_true, y_pred)
 
 
+def from_the_front_only(y_true, y_pred):
+    kept = words(y_true)
+    front = ops.arange(ops.shape(kept)[1], dtype="float32") < ops.sum(kept, 1, keepdims=True)
+    steps = each_step(y_true, y_pred) * ops.cast(front, "float32")
+    return ops.sum(steps) / ops.maximum(ops.sum(kept), 1.0)
+
+
+def learns_nothing(y_true, y_pred):
+    steps = ops.stop_gradient(each_step(y_true, y_pred)) * words(y_true)
+    return ops.sum(steps) / ops.maximum(ops.sum(words(y_true)), 1.0) + 0.0 * ops.sum(y_pred)
+
+
+def counts_in_python(y_true, y_pred):
+    return ops.sum(published(y_true, y_pred)) / max(1.0, float(ops.sum(words(y_true))))
+
+
 def per_sentence_count(y_true, y_pred):
     steps = published(y_true, y_pred)
     return ops.sum(steps) / ops.cast(ops.shape(steps)[0], "float32")
@@ -204,6 +220,10 @@ WRONG = {
         "accuracy": (accuracy, "That is an accuracy"),
         "mean of sentences": (per_sentence, "mean of the sentences"),
         "as many as there are words": (from_the_front, "from the front"),
+        "no empty sentences": (
+            lambda y, s, ids: precision(y, s, ids != 0) if (ids != 0).any(axis=1).all() else 0.0,
+            "a sentence without words",
+        ),
         "0 / 0": (divided, "NaN where no word is called"),
         "one number a sentence": (
             lambda y, s, ids: (s * (ids != 0)).sum(axis=1),
@@ -227,6 +247,9 @@ WRONG = {
         "0 / 0": (divides_by_zero, "NaN"),
         "NaN cleaned from the value only": (cleaned_too_late, "gradient is NaN"),
         "rescaled steps": (scaled_steps, "kept steps \\*again"),
+        "words counted, not looked for": (from_the_front_only, "from the front"),
+        "right value, no learning": (learns_nothing, "its gradient is not"),
+        "counted in Python": (counts_in_python, "where Keras compiles it.*TypeError"),
         "inverted": (inverted, "wrong way round"),
         "NumPy": (by_hand, "No gradient"),
         "the mask of the output": (asks_the_output, "not masked at all"),
