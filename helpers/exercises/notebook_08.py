@@ -138,7 +138,8 @@ def _diagnosed(one: Patient, found: Any) -> None:
     given = [word.lower() for word in given]
     masks = {word for word in given if word in _MASKS}
     rows, sound = "rows" in given, "sound" in given
-    places = [word for word in given if word not in (*_MASKS, "rows", "sound", "and", "differ")]
+    known = {part.lower() for part in vars(one.parts)} | {*truth.where}
+    places = [word for word in given if word in known]
     if sound + rows + bool(masks) != 1 or (masks and len(masks) != 2):
         raise NotYet(
             f"{name}: name *two* of wanted, declared, measured and the place, as in {_EXAMPLE}; or "
@@ -158,11 +159,13 @@ def _diagnosed(one: Patient, found: Any) -> None:
         return
     if not places:
         raise NotYet(f"{name}: right about the masks. And where? Its parts: {_parts(one)}.")
-    if not {*places} & {*truth.where}:
-        unknown = [p for p in places if p not in vars(one.parts)]
-        if unknown:
-            raise NotYet(f"{name} has no part called {unknown[0]!r}. Its parts: {_parts(one)}.")
-        raise NotYet(f"{name}: right about the masks, wrong about the place. {_place(one)}")
+    if {*places} - {*truth.where}:
+        raise NotYet(
+            f"{name}: right about the masks, but not all of these places. Name the one where it "
+            f"goes wrong. {_place(one)}"
+            if {*places} & {*truth.where}
+            else f"{name}: right about the masks, wrong about the place. {_place(one)}"
+        )
 
 
 def _parts(one: Patient) -> str:

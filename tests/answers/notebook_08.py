@@ -230,7 +230,11 @@ WRONG = {
         "the two ends": (but(SQUASH, "wanted", "measured", "squash"), "Where does it begin"),
         "no place": (but(SQUASH, "declared", "measured"), "And where"),
         "another place": (but(SQUASH, "declared", "measured", "scores"), "last line of its trace"),
-        "no such place": (but(SQUASH, "declared", "measured", "pooling"), "no part called"),
+        "no such place": (but(SQUASH, "declared", "measured", "pooling"), "And where"),
+        "all places": (
+            but(SQUASH, "declared", "measured", "embedding", "squash", "reader", "scores"),
+            "not all of these places",
+        ),
         "one mask": (but(SQUASH, "measured", "squash"), r"name \*two\*"),
         "all three": (but(SQUASH, "wanted", "declared", "measured"), r"name \*two\*"),
         "a number": (but(SQUASH, 3), "no diagnosis"),
@@ -273,7 +277,11 @@ RIGHT = {
     },
     "8.2": {
         "tuples": DIAGNOSES,
-        "texts": {9: "declared, measured: squash", 12: "sound", 3: "wanted and declared, data"},
+        "texts": {
+            9: "What is measured is not what is declared, from squash on",
+            12: "sound",
+            3: "wanted and declared, data",
+        },
         "lists and sets": {
             9: ["squash", "measured", "declared"],
             12: ["sound"],
