@@ -412,7 +412,7 @@ def _draw_legend(place: Figure | Axes, panels: list[Panel]):
         elif panel.kind == "weights":
             from matplotlib import colormaps
 
-            for label, value in {"weight 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
+            for label, value in {f"{panel.scale} 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
                 entries[label] = Patch(color=colormaps["cividis"](value))
             if panel.holds_masked and not any(name.startswith("masked") for name in entries):
                 entries["masked"] = Patch(**masked)

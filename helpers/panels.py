@@ -40,12 +40,14 @@ class Panel:
     title: str
     polarity: str
     words: str  # the same, for those who cannot see it
+    scale: str = "weight"  # what the colours of "weights" are, for the legend
 
     @property
     def layout(self) -> tuple:
         """What a redraw of the cells alone cannot change."""
         held = self.holds_kept, self.holds_masked
-        return (self.kind, self.rows, self.columns, self.axes, self.title, self.polarity, held)
+        looks = (self.kind, self.scale, self.polarity, *held)
+        return (looks, self.rows, self.columns, self.axes, self.title)
 
     @property
     def holds_kept(self) -> bool:
@@ -154,12 +156,16 @@ def _three_in_words(title: str, labels: Sequence[str], rows: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Weights:
-    """Attention weights to show, with the mask that was in force. See `plot_weights`."""
+    """Attention weights to show, with the mask that was in force. See `plot_weights`.
+
+    Other numbers between 0 and 1 look alike: say in `scale` what they are, for the legend.
+    """
 
     values: Any
     mask: Any = field(default=None, kw_only=True)
     tokens: Any = field(default=None, kw_only=True)
     axes: Axes2 | None = field(default=None, kw_only=True)
+    scale: str = field(default="weight", kw_only=True)
 
     def panels(self, title: str = "") -> list[Panel]:
         values = _weights_array(self.values)
@@ -182,7 +188,7 @@ class Weights:
         sheets = _sheets(values, self.tokens, self.axes or _weights_axes(values), title)
         masks = _sheets(allowed, None, self.axes, title)
         return [
-            _weights_panel(name, sheet, allowed_sheet, axes, labels)
+            replace(_weights_panel(name, sheet, allowed_sheet, axes, labels), scale=self.scale)
             for (name, sheet, axes, labels), (_, allowed_sheet, *_) in zip(sheets, masks)
         ]
 
@@ -267,8 +273,9 @@ def as_panels(
     for name, value in parts:
         if not isinstance(value, Mask | Weights | ThreeMasks):
             value = Mask(value, tokens=tokens, polarity=polarity, axes=axes)
-        elif value.tokens is None and tokens is not None:
-            value = type(value)(**{**value.__dict__, "tokens": tokens})
+        else:  # what it does not say
+            given = {"tokens": tokens} | ({"axes": axes} if hasattr(value, "axes") else {})
+            value = replace(value, **{k: v for k, v in given.items() if getattr(value, k) is None})
         result += value.panels(name)
     return result
 

@@ -79,10 +79,10 @@ def every_state(
             hexes = [f"#{bytes(f[:3]).hex()}" if f[3] else "" for f in faces]
             cells = "".join(f"{palette.place(h):02x}" for h in hexes)
             inks = "".join(map(str, p.inks.ravel()))
-            layout = (p.kind, p.title, p.axes, p.rows, p.columns, p.polarity, p.tokens)
+            layout = (p.kind, p.title, p.axes, p.rows, p.columns, p.polarity, p.tokens, p.scale)
             picture.append(panels.place((layouts.place(layout), texts.place(p.texts), cells, inks)))
         states.append([pictures.place(tuple(picture)), sentences.place(sentence)])
-    names = ("kind", "title", "axes", "rows", "columns", "polarity", "tokens")
+    names = ("kind", "title", "axes", "rows", "columns", "polarity", "tokens", "scale")
     return {
         "version": 1,
         "controls": [

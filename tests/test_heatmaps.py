@@ -347,8 +347,17 @@ def test_a_legend_shows_only_what_the_picture_holds():
     assert entries(plot_mask(np.ones((2, 3)))) == ["kept (1)"]
     assert entries(plot_mask(np.zeros((2, 3)))) == ["masked (0)"]
     assert entries(plot_mask(POST)) == ["kept (1)", "masked (0)"]
+    change = plot_masks({"": Weights([[0.5, 0.5]], scale="change")})
+    assert entries(change) == ["change 0", "0.5", "1"]
     assert "masked" not in entries(plot_weights([[0.5, 0.5]]))
     assert "masked" in entries(plot_weights([[0.5, 0.5]], mask=[[1, 0]]))
+
+
+def test_what_an_entry_does_not_say_is_taken_from_the_call():
+    figure = plot_masks({"": Weights([[0.5, 0.5]])}, axes=("unit", "timestep"))
+    assert figure.axes[0].get_xlabel() == "timestep"
+    figure = plot_masks({"": Weights([[0.5, 0.5]], axes=("a", "b"))}, axes=("unit", "timestep"))
+    assert figure.axes[0].get_xlabel() == "b"
 
 
 def test_bad_weights_are_refused_in_words():

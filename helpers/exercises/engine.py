@@ -352,6 +352,8 @@ def as_array(got: Any, shown: str) -> np.ndarray:
         raise NotYet(
             f"`{shown}` is {_a(got)} that is no array: have its rows one length?"
         ) from None
+    if values.dtype.name == "bfloat16":  # of ml_dtypes: NumPy does not know its kind
+        values = values.astype("float32")
     if values.dtype.kind in "US":
         first = (
             textwrap.shorten(str(values.flat[0])[:200], 40, placeholder="…") if values.size else ""
