@@ -146,6 +146,6 @@ def test_importing_the_ward_does_not_import_keras():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("n", range(40))
+@pytest.mark.parametrize("n", ROUND)
 def test_the_probes_agree_with_the_truth(n):
     assert ward.disagreements(n) == []
