@@ -1,0 +1,105 @@
+"""The atlas as a table with a drop-down: live, as HTML without a kernel, and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from helpers.atlas.record import COLUMNS, Record
+
+import ipywidgets as widgets
+
+ROLES = ("creates", "passes on", "consumes", "changes", "drops", "none", "fails")
+# What the drop-down can be set to, beside the roles.
+FINDINGS: dict[str, Callable[[Record], Any]] = {
+    "padding moves real steps": lambda r: r.leaks,
+    "… and Keras says nothing": lambda r: r.leaks and not r.warned,
+    "Keras warns falsely": lambda r: r.warned and not r.rightly,
+    "padding counts in training": lambda r: r.training.endswith("padding counts"),
+    "NaN for a row of padding only": lambda r: r.empty_row == "NaN",
+}
+
+
+def browse(records: list[Record]) -> Browser:
+    """Shows records as a table, with a drop-down for their role and for what was found.
+
+    Introduced in notebook 10. Without a kernel each choice is a line to unfold.
+
+    Args:
+        records: What `atlas` returned, or some of it.
+
+    Returns:
+        A `Browser`; put it last in a cell and it shows itself.
+
+    Raises:
+        TypeError: If `records` are no list of records.
+        ValueError: If there are none.
+    """
+    records = list(records)
+    if not all(isinstance(record, Record) for record in records):
+        raise TypeError("Expected a list of records, as `atlas()` returns it.")
+    if not records:
+        raise ValueError("There are no records to show.")
+    return Browser(records)
+
+
+class Browser(widgets.VBox):
+    """What `browse` returns.
+
+    Attributes:
+        choices: From what the drop-down says to the records shown then.
+        choice: The drop-down.
+        table: The `HTML` widget under it.
+    """
+
+    def __init__(self, records: list[Record]) -> None:
+        self.choices = {f"all {len(records)} forms": records}
+        for role in ROLES:
+            self.choices[role] = [r for r in records if role in _roles(r)]
+        for words, found in FINDINGS.items():
+            self.choices[words] = [r for r in records if found(r)]
+        self.choices = {words: found for words, found in self.choices.items() if found}
+        self.choice = widgets.Dropdown(options=list(self.choices), description="show")
+        self.table = widgets.HTML()
+        self.choice.observe(self._update, names="value")
+        self._update()
+        super().__init__([self.choice, self.table])
+
+    def _update(self, _change: Any = None) -> None:
+        self.table.value = _html(self.choices[self.choice.value])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The live widget; for those without a kernel one line to unfold for each choice."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        everything = next(iter(self.choices.values()))
+        bundle["text/plain"] = text(everything)
+        bundle["text/html"] = "".join(
+            f"<details><summary>{escape(words)}: {len(found)}</summary>{_html(found)}</details>"
+            for words, found in list(self.choices.items())[1:] + list(self.choices.items())[:1]
+        )
+        return bundle
+
+
+def _roles(record: Record) -> list[str]:
+    return [role.split(" (")[0] for role in record.role.split(", ")]
+
+
+def text(records: list[Record]) -> str:
+    """Returns records as lines of text, one column under the other."""
+    lines = [COLUMNS, *(record.cells() for record in records)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    lines.insert(1, tuple("-" * width for width in widths))
+    return "\n".join(" | ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def _html(records: list[Record]) -> str:
+    style = "style='text-align:left'"  # no colours: the table takes on the reader's theme
+    head = "".join(f"<th {style}>{column}</th>" for column in COLUMNS)
+    lines = []
+    for record in records:
+        first, *rest = map(escape, record.cells())
+        cells = [f"<code>{first}</code>", *rest]
+        lines.append("".join(f"<td {style}>{cell}</td>" for cell in cells))
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
