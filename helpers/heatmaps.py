@@ -12,10 +12,12 @@ import io
 import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
 
+from helpers import states
 from helpers.panels import (
     HATCH,
     INKS,
@@ -190,7 +192,11 @@ class MaskFigure(Figure):
     def _repr_mimebundle_(self, **_):
         png = io.BytesIO()
         self.savefig(png, format="png", metadata={"Software": None})
-        data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": self.words}
+        picture = base64.b64encode(png.getvalue()).decode()
+        data = {"image/png": picture, "text/plain": self.words}
+        if not states.wanted():  # JupyterLab gives a bare PNG no alternative text
+            alt = escape(self.words, quote=True)
+            data["text/html"] = f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
         return data, {"image/png": {"alt": self.words}}
 
 

@@ -13,6 +13,7 @@ from helpers import (
     plot_masks,
     plot_three_masks,
     plot_weights,
+    states,
     words,
 )
 from helpers.heatmaps import Heatmaps
@@ -273,6 +274,12 @@ def test_notebook_output_is_picture_and_words():
     )
     assert metadata["image/png"]["alt"] == data["text/plain"]
     assert figure._repr_mimebundle_()[0] == data, "the same picture twice"
+
+
+def test_a_live_picture_has_an_alternative_text_where_jupyterlab_reads_it(monkeypatch):
+    monkeypatch.delenv(states.VARIABLE, raising=False)
+    html = plot_mask([[1, 0]], title='<"a">')._repr_mimebundle_()[0]["text/html"]
+    assert html.startswith('<img alt="&lt;&quot;a&quot;&gt;: 1 sequence × 2 timesteps')
 
 
 @pytest.mark.parametrize(

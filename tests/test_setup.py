@@ -113,3 +113,11 @@ def test_markers_split_all_machines_without_overlap():
     for platform in PLATFORMS.values():
         environment = default_environment() | platform
         assert first.evaluate(environment) != second.evaluate(environment)
+
+
+def test_the_two_packages_have_one_version_and_one_range_of_pythons():
+    folder = ROOT / "maskprobe" / "pyproject.toml"
+    probes = tomllib.loads(folder.read_text(encoding="utf-8"))["project"]
+    assert probes["version"] == PROJECT["version"]
+    assert probes["requires-python"].split(",")[0] == PROJECT["requires-python"].split(",")[0]
+    assert [Requirement(line).name for line in probes["dependencies"]] == ["numpy"]

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers import states
+
 from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,7 +61,7 @@ def jupyterlab(folder: Path, *, disabled: list[str] = []) -> Iterator[str]:  # n
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    environment = os.environ | {
+    environment = {k: v for k, v in os.environ.items() if k != states.VARIABLE} | {
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),

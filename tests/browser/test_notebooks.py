@@ -88,6 +88,13 @@ def test_every_explorer_shows_its_picture_in_natural_size(notebook):
         assert explorer.problem.count() == 0
 
 
+def test_every_still_picture_has_an_alternative_text(notebook):
+    for index in notebook.all("plot_"):
+        pictures = notebook.cell(index).locator(".jp-OutputArea-output img")
+        for i in range(pictures.count()):
+            assert pictures.nth(i).get_attribute("alt"), f"cell {index}"
+
+
 def test_every_picture_has_a_sentence_that_is_announced_and_every_control_a_label(notebook):
     for index in explorers(notebook):
         explorer = Explorer(notebook.cell(index))
