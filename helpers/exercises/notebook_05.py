@@ -94,19 +94,20 @@ def _time_softmax(answer: Any) -> str:
         kept = (ids != 0)[..., None]
         scores = random.normal(size=kept.shape).astype("float32")
         _compare_weights(layer, scores, kept, f"TimeSoftmax()(scores), for {name}")
-    for name, scale, padding in _SCORES:
+    for name, scale, shift, padding in _SCORES:
         for ids in batches.values():
             kept = (ids != 0)[..., None]
-            scores = np.where(kept, random.normal(size=kept.shape) * scale, padding)
+            scores = random.normal(size=kept.shape) * scale + shift
+            scores = np.where(kept, scores, padding)
             scores, shown = scores.astype("float32"), f"TimeSoftmax()(scores), for {name},"
             got = as_array(call_layer(layer, _masked(scores, kept[..., 0]), shown=shown), shown)
-            if not np.isnan(got).any() and not same(got, _weights(scores, kept), 1e-5):
+            if not np.isnan(got).any() and not same(got, _weights(scores, kept), 1e-3):
                 raise NotYet(
                     f"Right for small scores, and wrong for {name}. However large they are, a "
                     "masked step needs a score far below those of all the kept ones, *before* the "
                     "softmax."
                 )
-            _compare_weights(layer, scores, kept, shown)
+            _compare_weights(layer, scores, kept, shown, tolerance=1e-3)  # 1000 has few decimals
     output, scores = None, random.normal(size=(3, 6, 1)).astype("float32")
     alone = call_layer(layer, scores, shown="TimeSoftmax()(scores), without a mask,")
     compare_values(alone, _soft(scores), {}, shown="the weights without a mask", tolerance=1e-5)
@@ -124,16 +125,19 @@ def _time_softmax(answer: Any) -> str:
     return "Weights over time, 0 at the padding, and the mask goes on."
 
 
-# Scores that are not of order 1: by how much they are scaled, and what the padded steps hold.
+# Scores that are not of order 1: how they are scaled and shifted, and what padded steps hold.
 _SCORES = (
-    ("scores of some hundreds", 300.0, 0.0),
-    ("scores that are largest at the padding", 1.0, 1000.0),
-    ("scores of −1000", 1.0, -1000.0),
-    ("large scores, and larger ones at the padding", 300.0, 1000.0),
+    ("scores of some hundreds", 300.0, 0.0, 0.0),
+    ("scores that are largest at the padding", 1.0, 0.0, 1000.0),
+    ("scores around −1000", 1.0, -1000.0, 0.0),
+    ("scores around 1000, and −1000 at the padding", 1.0, 1000.0, -1000.0),
+    ("large scores, and larger ones at the padding", 300.0, 0.0, 1000.0),
 )
 
 
-def _compare_weights(layer: Any, scores: np.ndarray, kept: np.ndarray, shown: str) -> None:
+def _compare_weights(
+    layer: Any, scores: np.ndarray, kept: np.ndarray, shown: str, tolerance: float = 1e-5
+) -> None:
     import tensorflow as tf
 
     right, exp = _weights(scores, kept), np.exp(np.clip(scores, -80, 80))
@@ -170,7 +174,7 @@ def _compare_weights(layer: Any, scores: np.ndarray, kept: np.ndarray, shown: st
                 "Functional model nor a gradient."
             )
         factors = np.linspace(-1, 1, scores.size).reshape(scores.shape).astype("float32")
-        _compare_but_nan(output, right, mistakes, shown)
+        _compare_but_nan(output, right, mistakes, shown, tolerance)
         loss = tf.reduce_sum(output * factors)
     if _mask(output) is None:
         raise NotYet(
@@ -186,13 +190,15 @@ def _compare_weights(layer: Any, scores: np.ndarray, kept: np.ndarray, shown: st
     shares = right * (factors - (right * factors).sum(1, keepdims=True))
     if np.isnan(gradient).any():
         raise NotYet(
-            f"`{shown}` is right, and its gradient is NaN: a large finite number is as good as "
-            "`-inf`, and has gradients."
+            f"`{shown}` is right, and its gradient is NaN: where nothing is kept, 0 / 0 or "
+            "`-inf` is only hidden behind the values. Let it not come about."
         )
-    compare_values(gradient, shares, {}, shown=f"the gradient of {shown}", tolerance=1e-4)
+    compare_values(gradient, shares, {}, shown=f"the gradient of {shown}", tolerance=10 * tolerance)
 
 
-def _compare_but_nan(output: Any, right: np.ndarray, mistakes: Any, shown: str) -> None:
+def _compare_but_nan(
+    output: Any, right: np.ndarray, mistakes: Any, shown: str, tolerance: float
+) -> None:
     """`compare_values`, and where NaN stands the message says why it may be there."""
     values = as_array(output, shown)
     wrong = np.isnan(values)
@@ -207,7 +213,7 @@ def _compare_but_nan(output: Any, right: np.ndarray, mistakes: Any, shown: str) 
             else "`exp` of a large score overflows: a softmax first subtracts the largest"
         )
         raise NotYet(f"`{shown}` holds NaN: {cause}.")
-    compare_values(values, right, mistakes, shown=shown, tolerance=1e-5)
+    compare_values(values, right, mistakes, shown=shown, tolerance=tolerance)
 
 
 def _longer_mask(layer: Any, kept: np.ndarray) -> dict[str, np.ndarray]:
@@ -459,8 +465,6 @@ def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
         ("a layer that flips its mask", hands_on(ops.logical_not), False, behind + "wrong."),
         ("a layer that hands on its mask one step late",
          hands_on(lambda mask: ops.roll(mask, 1, axis=1)), False, behind + "wrong."),
-        ("a layer that hands on the mask of another sentence",
-         hands_on(lambda mask: ops.roll(mask, 1, axis=0)), False, behind + "wrong."),
         ("a causal convolution that passes its mask on", lambda: Convolution("causal"), False,
          before),
         ("an LSTM that does not use its mask and passes it on", lambda: Reader(False), False,
@@ -471,7 +475,7 @@ def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
          False, "It is wrong where the padding stands after the words."),
         ("a layer that adds the number of each step, pads counted",
          lambda: Passing(lambda x, _: x + places(x)), False, before),
-        ("a layer that leaks a hundredth", adds_mean(0.01), False, small),
+        ("a layer that leaks two thousandths", adds_mean(0.002), False, small),
         ("an LSTM that uses its mask", lambda: Reader(True), True, fine),
         ("a layer that adds the mean of the kept steps", adds_mean(1.0, masked=True), True, fine),
         ("a layer that adds the number of each word, pads not counted",

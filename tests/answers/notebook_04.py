@@ -130,6 +130,15 @@ def late(inputs, _=None):
     return ops.roll(kept(inputs), 1, axis=1)
 
 
+def by_comparing(inputs, _=None):
+    return ops.not_equal(inputs, SENTINEL)[..., 0]
+
+
+def without_the_edge(inputs, _=None):
+    """Masks the last real step, too, for the convolution reads padding there."""
+    return ops.logical_and(kept(inputs), ops.roll(kept(inputs), -1, axis=1))
+
+
 def of_the_convolution(_, convolved):
     return layers.Masking(SENTINEL).compute_mask(convolved)
 
@@ -220,6 +229,21 @@ def in_another_order():
     x = layers.GRU(20, return_sequences=True)(masking(inputs), mask=mask)
     x = layers.Conv1D(20, 5, padding="same")(x * ops.cast(mask, "float32")[..., None])
     return keras.Model(inputs, layers.Dense(1)(layers.GRU(20)(x, mask=mask)))
+
+
+def of_three_series():
+    inputs = keras.Input(batch_shape=(3, None, 1))
+    return keras.Model(inputs, model(first=kept, second=kept)()(inputs))
+
+
+def backwards():
+    inputs = keras.Input((None, 1))
+    masking = layers.Masking(SENTINEL)
+    mask = masking.compute_mask(inputs)
+    x = layers.Conv1D(20, 5, padding="same")(masking(inputs))
+    x = layers.GRU(20, return_sequences=True)(x, mask=mask)
+    x = layers.GRU(20, go_backwards=True)(x, mask=mask)
+    return keras.Model(inputs, layers.Dense(1)(x))
 
 
 def zeroes_the_convolution():
@@ -373,6 +397,12 @@ WRONG = {
         "another activation": (model(first=kept, activation="relu"), "differs by"),
         "one layer more": (model(first=kept, after=layers.LayerNormalization()), "more weights"),
         "no padding": (model(first=kept, after=lambda x: 0 * x), "differs by"),
+        "read backwards": (backwards, "differs by"),
+        "last real step masked": (
+            model(first=without_the_edge, second=without_the_edge),
+            "mask that the first GRU.*steps differ",
+        ),
+        "three series only": (of_three_series, "takes 3 series"),
         "another order": (in_another_order, "is each layer in its place"),
         "no return": (ForgetsToReturn, "`call` returned None"),
         "a layer": (lambda: layers.GRU(20), "a Keras model is asked for"),
@@ -409,6 +439,7 @@ RIGHT = {
         "a model": Subclassed(),
         "subclasses that pass the mask on": sequential_of_a_subclass,
         "two subclasses in a subclass": WithTwoSubclasses,
+        "masks by comparing": model(first=by_comparing, second=by_comparing),
         "zeroed as well": zeroes_the_convolution,
         "with a name and a dropout": model(first=kept, second=kept, after=layers.Dropout(0.2)),
     },

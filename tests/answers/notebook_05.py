@@ -399,6 +399,10 @@ WRONG = {
             "shape",
         ),
         "a list": (start(unless_none(lambda mask: [true(mask), mask])), "shape|as it came|differ"),
+        "real if any step is": (
+            start(joined(lambda mask: ops.any(mask, axis=1, keepdims=True))),
+            "sentence without words",
+        ),
         "a function": (lambda mask: joined(true)(mask), "Hand over the class"),
     },
     "5.2": {
@@ -492,6 +496,34 @@ WRONG = {
         "−100": (
             softmax(cleaned(lambda s, m: ops.softmax(hidden(s, m, -100.0), axis=1))),
             "Right for small scores, and wrong for",
+        ),
+        "−1000": (
+            softmax(cleaned(lambda s, m: ops.softmax(hidden(s, m, -1000.0), axis=1))),
+            "wrong for scores around −1000",
+        ),
+        "0 / 0 hidden": (
+            softmax(
+                lambda s, m: (
+                    ops.softmax(s, axis=1)
+                    if m is None
+                    else ops.nan_to_num(shares(s, m) / ops.sum(shares(s, m), 1, keepdims=True))
+                )
+            ),
+            "its gradient is NaN",
+        ),
+        "the largest only": (
+            softmax(
+                cleaned(
+                    lambda s, m: ops.cast(
+                        s == ops.max(hidden(s, m), axis=1, keepdims=True), s.dtype
+                    )
+                )
+            ),
+            "expected",
+        ),
+        "logarithms": (
+            softmax(cleaned(lambda s, m: ops.log_softmax(hidden(s, m), axis=1))),
+            "expected",
         ),
         "subtracts 1000": (
             softmax(
@@ -611,6 +643,16 @@ WRONG = {
         "TensorFlow": (embedding(tf.nn.embedding_lookup), "Right with TensorFlow, and only there"),
         "TensorFlow's gather": (embedding(tf.gather), "Right with TensorFlow, and only there"),
         "no return": (embedding(lambda table, ids: print(end="")), "`call` returned None"),
+        "a table of its own": (
+            embedding(lambda table, ids: layers.Embedding(*table.shape)(ids)),
+            "expected",
+        ),
+        "half a gradient": (
+            embedding(
+                lambda table, ids: rows(table, ids) / 2 + ops.stop_gradient(rows(table, ids)) / 2
+            ),
+            "gradient of the table.*expected",
+        ),
         "twice as large": (embedding(lambda table, ids: 2 * rows(table, ids)), "expected"),
         "an instance": (embedding(rows)(10, 4), "without `\\(\\)`"),
     },
@@ -627,7 +669,11 @@ WRONG = {
         "first sentence only": (lambda layer: leak(layer)[0] < 1e-5, "True of"),
         "limit too high": (
             both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-3),
-            "a hundredth. A small leak",
+            "two thousandths. A small leak",
+        ),
+        "limit of 1e-4": (
+            both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-4),
+            "two thousandths. A small leak",
         ),
         "limit too low": (
             both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-10),
