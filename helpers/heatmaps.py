@@ -158,7 +158,7 @@ def plot_three_masks(
     tokens: Any = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw the three masks of each sequence under one another: every bug is a difference.
+    """Draw the three masks of each sequence under one another: a difference is where to look.
 
     Args:
         wanted: Which steps are real, `(B, T)` or `(T,)`. Only the author of the data knows.

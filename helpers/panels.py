@@ -453,7 +453,7 @@ def _mask_words(name: str, sheet, kept, axes: Axes2, polarity: str) -> str:
 def _count(shape: Sequence[int], axes: Axes2) -> str:
     plural = {"query": "queries"}
     return " × ".join(
-        f"{n} {name if n == 1 else plural.get(name, name + 's')}"
+        f"{n} {name if n == 1 or ' ' in name else plural.get(name, name + 's')}"
         for n, name in zip(shape, axes)
         if name
     )

@@ -101,8 +101,9 @@ def padding_leak(
         side: `"post"` if the pads stand after the sequence, `"pre"` if before it; by default
             where the runs of pads are.
         wanted: The real steps as a mask `(B, T)`, True = real, for pads in the middle.
-        add_pads: Pads to put on each row of a batch that has none. `Conv1D(padding="same")`
-            and `GlobalMaxPooling1D` would pass the test with *more* pads on a padded batch.
+        add_pads: Pads to put on each row of a batch that has none. (*More* pads on a batch
+            whose rows are all padded would tell less: `Conv1D(padding="same")` and
+            `GlobalMaxPooling1D` pass that test, and leak.)
         replace_pads: Fill padded steps of the first input with other ids or noise instead of
             taking them away, for models of a fixed length. Only where the mask is held
             fixed, as an input of its own or in a closure: a mask computed from the ids
@@ -138,7 +139,7 @@ def padding_leak(
     Example:
         >>> ids = np.array([[3, 1, 2, 4], [5, 6, 0, 0]])
         >>> leak = padding_leak(model, ids)
-        >>> leak.sound, leak.max() < 1e-5
+        >>> leak.sound, bool(leak.max() < 1e-5)
         (True, True)
     """
     if replace_pads and add_pads:
