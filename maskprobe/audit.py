@@ -80,9 +80,15 @@ class Audit:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{html.escape(line)}</p>" for line in self._said())
+        said = "".join(f"<p>{_marked_up(line)}</p>" for line in self._said())
         table = html_table(self._rows(), tokens=self.tokens)
-        return f"<p><b>{html.escape(self.sentence)}</b></p>{table}{said}"
+        return f"<p><b>{_marked_up(self.sentence)}</b></p>{table}{said}"
+
+
+def _marked_up(text: str) -> str:
+    """`text` as HTML, with its `code` marked up and all else escaped."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
 
 
 def audit_masks(

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from maskprobe import audit_masks
+from maskprobe import Audit, audit_masks
 
 import keras
 import numpy as np
@@ -539,3 +539,10 @@ def test_the_patients_of_the_ward_are_diagnosed():
         )
         assert audit.differ == truth.differ, f"patient {number}: {audit}"
         assert bool(audit) == (not truth.differ)
+
+
+def test_code_in_an_advice_is_marked_up_and_the_rest_escaped():
+    audit = Audit(MASK, cause="dropped", where="<b>add</b>", sentence="`mask` is lost")
+    shown = audit._repr_html_()
+    assert "<code>mask</code> is lost" in shown
+    assert "`" not in shown and "<b>add" not in shown
