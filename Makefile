@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 READY := .venv/ready
 BROWSER := .venv/browser-ready
+SITE_BIN := .venv-site/bin
+SITE := .venv-site/ready
 UV := 0.13.9
 
 # JupyterLab would ask the network for news and for updates, and the reader whether it may.
@@ -18,7 +20,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser refresh html lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser refresh site lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,10 +38,8 @@ test-browser: $(BROWSER) ## run the notebooks in JupyterLab in a headless Chromi
 refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
 	$(BIN)/python -m tests.refresh_notebooks $(NB)
 
-html: $(READY)   ## pages for readers without Jupyter, in build/html; they need no network
-	@$(BIN)/jupyter nbconvert --log-level=WARN --to html --output-dir=$(or $(OUT),build/html) \
-		--TemplateExporter.extra_template_basedirs=. --template=page_template \
-		$(or $(NB),notebooks/*.ipynb)
+site: $(SITE)    ## the published pages, in build/site; they need no network (MASKS_REPOSITORY=owner/name for links to Binder)
+	@$(SITE_BIN)/python -m tools.build_site
 
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
@@ -60,9 +60,11 @@ lock: $(READY)   ## pin every dependency again, with hashes, for all platforms
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements.lock
 	$(BIN)/uv pip compile requirements-browser.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-browser.lock
+	$(BIN)/uv pip compile requirements-site.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-site.lock
 
-clean:           ## remove the environment
-	rm -rf .venv
+clean:           ## remove the environments
+	rm -rf .venv .venv-site
 
 # `ready` is written last: an install that was interrupted starts again from nothing.
 # uv is three times as fast as pip; where it finds no index (a mirror that only pip is told of), pip does it.
@@ -79,3 +81,10 @@ $(READY): requirements.lock
 $(BROWSER): $(READY) requirements-browser.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
 	@touch $(BROWSER)
+
+# The pages have an environment of their own, without TensorFlow.
+$(SITE): requirements-site.lock
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 found. Name one: make PYTHON=/path/to/python3.12 site"; exit 1; }
+	@$(PYTHON) -m venv --clear .venv-site
+	@$(SITE_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.lock
+	@touch $(SITE)

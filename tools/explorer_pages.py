@@ -23,17 +23,18 @@ from matplotlib import style
 _GLYPH = re.compile(r'<path id="[A-Za-z]+-[0-9a-f]+" [^>]*/>')
 
 
-def explorer_html(data: dict[str, Any], fallback: str, alt: str, number: int) -> str:
+def explorer_html(data: dict[str, Any], fallback: str, number: int, words: dict[str, str]) -> str:
     """An Explorer as HTML.
 
     Args:
         data: Its stored states.
-        fallback: The stored picture, as base64 PNG, for readers whose scripts are off.
-        alt: The stored picture in words.
+        fallback: The stored picture, as HTML, for readers whose scripts are off.
         number: Which Explorer of the page, for ids.
+        words: What the site says, in the page's language.
     """
-    drawn = [[_panel(data, data["panels"][i]) for i in picture] for picture in data["pictures"]]
-    scenes, places, glyphs = _scenes(drawn)
+    drawn = panels_of(data)
+    scenes, places = _scenes(drawn)
+    pieces, glyphs = _shared(scenes)
     texts: dict[tuple, int] = {}
     pictures = []
     for scene, stored, panels in zip(places, data["pictures"], drawn):
@@ -53,20 +54,39 @@ def explorer_html(data: dict[str, Any], fallback: str, alt: str, number: int) ->
         "states": data["states"],
         "font": FONT_SIZE,
         "glyphs": glyphs,
+        "pieces": pieces,
         "scenes": scenes,
     }
+    first = data["sentences"][data["states"][first_state(data)][1]]
     return (
-        f'<figure class="masks-explorer" aria-label="Explorer">'
+        f'<figure class="masks-explorer" aria-label="{escape(words["explorer"])}">'
         f'<form class="masks-controls" hidden>{controls}</form>'
-        f'<div class="masks-picture"><img alt="{escape(alt, quote=True)}" '
-        f'src="data:image/png;base64,{fallback}"></div>'
-        f'<figcaption role="status"></figcaption>'
+        f'<div class="masks-picture"><noscript>{fallback}</noscript></div>'
+        f'<figcaption><p role="status">{escape(first)}</p></figcaption>'
         f'<script type="application/json">{_json(moving)}</script></figure>'
     )
 
 
-def prediction_html(data: dict[str, Any], ask: str) -> str:
-    """A grid of cells to click, with its answer."""
+def first_state(data: dict[str, Any]) -> int:
+    """The place in `states` of the controls' first values."""
+    place = 0
+    for control in data["controls"]:
+        place = place * len(control["values"]) + control["first"]
+    return place
+
+
+def panels_of(data: dict[str, Any]) -> list[list[Panel]]:
+    """The panels of each stored picture."""
+    return [[_panel(data, data["panels"][i]) for i in picture] for picture in data["pictures"]]
+
+
+def prediction_html(data: dict[str, Any], words: dict[str, str]) -> str:
+    """A grid of cells to click, with its answer.
+
+    Args:
+        data: The stored question and answer.
+        words: What the site says, in the page's language.
+    """
     rows, columns = data["rows"], data["columns"]
     down, across = data["axes"]
     head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
@@ -79,8 +99,8 @@ def prediction_html(data: dict[str, Any], ask: str) -> str:
             name = escape(", ".join(filter(None, [where, text])), quote=True)
             cells += (
                 f'<td><button type="button" aria-pressed="false" data-name="{name}" '
-                f'aria-label="{name}: you say kept" data-where="{escape(where, quote=True)}" '
-                f"disabled>{escape(text) or '·'}</button></td>"
+                f'data-where="{escape(where, quote=True)}" disabled>'
+                f"{escape(text) or '·'}</button></td>"
             )
         label = f"{down} {row}".strip()
         body += f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
@@ -88,8 +108,8 @@ def prediction_html(data: dict[str, Any], ask: str) -> str:
         f'<div class="masks-prediction" data-answer="{data["answer"]}">'
         f'<div class="masks-scroll"><table><caption>{escape(across)}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<p><button type="button" class="masks-check" disabled>Check</button> '
-        f'<span role="status">{escape(ask)}</span></p></div>'
+        f'<p><button type="button" class="masks-check" disabled>{escape(words["check"])}</button> '
+        f'<span role="status">{escape(words["predict"])}</span></p></div>'
     )
 
 
@@ -108,7 +128,7 @@ def _control(control: dict[str, Any], name: str) -> str:
             f'<input type="range" id="{name}" min="0" max="{len(values) - 1}" value="{first}" '
             f"data-values='{escape(json.dumps(values), quote=True)}' "
             f'aria-valuetext="{escape(values[first])}" data-lm-suppress-shortcuts="true">'
-            f'<output for="{name}">{escape(values[first])}</output>'
+            f'<span aria-hidden="true">{escape(values[first])}</span>'
         )
     return f'<div><label for="{name}">{label}</label>{field}</div>'
 
@@ -120,24 +140,35 @@ def _written(panel: Panel, box: list[float]) -> list[str]:
     return [fitting.get(text, "") for text in panel.texts]
 
 
-def _scenes(drawn: list[list[Panel]]) -> tuple[list[dict], list[int], str]:
-    """What stands still: a scene for each layout, the scene of each picture, and all glyphs."""
+def _scenes(drawn: list[list[Panel]]) -> tuple[list[dict], list[int]]:
+    """What stands still: a scene for each layout, and the scene of each picture."""
     keys = [tuple(p.layout for p in panels) for panels in drawn]
     first = {key: panels for key, panels in reversed(list(zip(keys, drawn)))}
     # All scenes have the size of the largest: the page must not jump.
-    sizes = [Heatmaps(panels).figure.get_size_inches() for panels in first.values()]
-    size = np.max(sizes, axis=0)
-    scenes = [_scene(panels, size) for panels in first.values()]
+    heatmaps = [Heatmaps(panels) for panels in first.values()]
+    size = np.max([h.figure.get_size_inches() for h in heatmaps], axis=0)
+    scenes = []
+    for each, panels in zip(heatmaps, first.values()):
+        fits = np.array_equal(each.figure.get_size_inches(), size)
+        scenes.append(_scene(each if fits else Heatmaps(panels, size=size), panels))
+    order = {key: place for place, key in enumerate(first)}
+    return scenes, [order[key] for key in keys]
+
+
+def _shared(scenes: list[dict]) -> tuple[list[str], str]:
+    """Take out of the scenes what several have: the pieces of their SVG, and all glyphs."""
+    pieces: dict[str, int] = {}
     glyphs: dict[str, None] = {}
     for scene in scenes:
         glyphs |= dict.fromkeys(_GLYPH.findall(scene["svg"]))
-        scene["svg"] = _GLYPH.sub("", scene["svg"])
-    order = list(first)
-    return scenes, [order.index(key) for key in keys], "".join(glyphs)
+        svg = _GLYPH.sub("", scene["svg"])
+        used = set(re.findall(r"#([\w-]+)", svg))
+        svg = re.sub(r' id="([\w-]+)"', lambda i, u=used: i[0] if i[1] in u else "", svg)
+        scene["svg"] = [pieces.setdefault(p, len(pieces)) for p in re.split(r"(?=<g>)", svg)]
+    return list(pieces), "".join(glyphs)
 
 
-def _scene(panels: list[Panel], size: Any) -> dict[str, Any]:
-    heatmaps = Heatmaps(panels, size=size)
+def _scene(heatmaps: Heatmaps, panels: list[Panel]) -> dict[str, Any]:
     figure = heatmaps.figure
     heatmaps._show_cells(False)
     svg = io.StringIO()

@@ -3,6 +3,8 @@
 (() => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
+  const STYLE = `svg { display: block; width: 100%; height: auto;
+    font-family: "DejaVu Sans", Verdana, sans-serif; }`;
 
   function element(name, attributes) {
     const made = document.createElementNS(SVG, name);
@@ -14,14 +16,16 @@
     constructor(figure) {
       this.data = JSON.parse(figure.querySelector("script").textContent);
       this.fields = [...figure.querySelectorAll("input, select")];
-      this.sentence = figure.querySelector("figcaption");
+      this.sentence = figure.querySelector("[role=status]");
       this.place = figure.querySelector(".masks-picture");
       this.scenes = this.data.scenes.map(() => null);
       const form = figure.querySelector("form");
       form.addEventListener("input", () => this.show());
       form.addEventListener("submit", (event) => event.preventDefault());
       form.hidden = false;
-      this.place.textContent = "";
+      // In a tree of its own: the theme's style sheets need not be asked again at each move.
+      this.root = this.place.attachShadow({ mode: "open" });
+      this.root.innerHTML = `<style>${STYLE}</style>`;
       this.show();
       figure.explorer = this; // for tests
     }
@@ -51,7 +55,8 @@
     draw([number, panels], words) {
       const scene = (this.scenes[number] ??= this.scene(this.data.scenes[number]));
       if (this.shown !== scene) {
-        this.place.replaceChildren(scene.svg);
+        this.shown?.svg.remove();
+        this.root.append(scene.svg);
         this.shown = scene;
       }
       scene.svg.setAttribute("aria-label", words);
@@ -70,7 +75,8 @@
       const [width, height] = size;
       const root = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
       root.style.maxWidth = `${(width * 4) / 3}px`;
-      root.innerHTML = `<defs>${this.data.glyphs}</defs>${svg}`;
+      root.style.minWidth = `${(width * 4) / 3 * 0.7}px`; // smaller, its text could not be read
+      root.innerHTML = `<defs>${this.data.glyphs}</defs>${svg.map((i) => this.data.pieces[i]).join("")}`;
       const panels = boxes.map(([x, y, w, h, rows, columns]) => {
         const cells = [];
         const group = element("g", { "text-anchor": "middle", "font-size": this.data.font });
@@ -92,6 +98,11 @@
     }
   }
 
+  // `{name}` in a sentence of the site's replaced by a value.
+  const say = (name, values = {}) => {
+    return MASKS_WORDS[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  };
+
   function prediction(box) {
     const cells = [...box.querySelectorAll("td button")];
     const status = box.querySelector("[role=status]");
@@ -99,13 +110,17 @@
     const columns = box.querySelectorAll("thead th").length;
     const texts = cells.map((cell) => cell.textContent);
     const masked = (cell) => cell.getAttribute("aria-pressed") === "true";
-    const paint = (cell, i, mark = "") => {
-      cell.textContent = `${mark} ${texts[i]}`.trim();
-      cell.setAttribute("aria-label",
-        `${cell.dataset.name}: you say ${masked(cell) ? "masked" : "kept"}${mark && (mark === "✓" ? ", right" : ", wrong")}`);
+    const said = (cell) => say(masked(cell) ? "masked" : "kept");
+    const paint = (cell, i, right) => {
+      const mark = right === undefined ? "" : right ? "✓ " : "✗ ";
+      cell.textContent = mark + texts[i];
+      const words = [say("you_say", { where: cell.dataset.name, said: said(cell) })];
+      if (mark) words.push(say(right ? "right" : "wrong"));
+      cell.setAttribute("aria-label", words.join(", "));
     };
     cells.forEach((cell, i) => {
       cell.disabled = false;
+      paint(cell, i);
       cell.addEventListener("click", () => {
         cell.setAttribute("aria-pressed", String(!masked(cell)));
         if (status.textContent !== ask) cells.forEach((other, j) => paint(other, j));
@@ -123,17 +138,71 @@
     check.disabled = false;
     check.addEventListener("click", () => {
       const right = cells.map((cell, i) => masked(cell) === (box.dataset.answer[i] === "0"));
-      cells.forEach((cell, i) => paint(cell, i, right[i] ? "✓" : "✗"));
-      const wrong = right.indexOf(false);
-      let verdict = `${right.filter(Boolean).length} of ${right.length} right.`;
-      if (wrong < 0) {
-        verdict += " That is the mask.";
+      cells.forEach((cell, i) => paint(cell, i, right[i]));
+      const wrong = cells[right.indexOf(false)];
+      let verdict = say("count", { right: right.filter(Boolean).length, all: right.length });
+      if (wrong) {
+        const text = texts[cells.indexOf(wrong)];
+        const where = [wrong.dataset.where];
+        if (!"·?".includes(text)) where.push(say("quoted", { text }));
+        verdict += ` ${say("look_again", { where: where.join(", "), said: said(wrong) })}`;
       } else {
-        const text = "·?".includes(texts[wrong]) ? "" : `, “${texts[wrong]}”`;
-        verdict += ` Look again at ${cells[wrong].dataset.where}${text}: it is not ${masked(cells[wrong]) ? "masked" : "kept"}.`;
+        verdict += ` ${say("that_is_it")}`;
       }
       status.textContent = verdict;
     });
+  }
+
+  // A table of class `masks-table`: rows can be filtered by their text and sorted by a column.
+  function table(place) {
+    const rows = [...place.tBodies[0].rows];
+    const text = (row, column) => row.cells[column]?.textContent.trim() ?? "";
+    const filter = document.createElement("input");
+    filter.type = "search";
+    const label = document.createElement("label");
+    label.append(`${say("filter")} `, filter);
+    const count = document.createElement("span");
+    count.setAttribute("role", "status");
+    const bar = document.createElement("p");
+    bar.className = "masks-filter";
+    bar.append(label, " ", count);
+    (place.closest(".masks-wide") ?? place).before(bar);
+    const show = () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const row of rows) {
+        const has = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => has.includes(word));
+        shown += !row.hidden;
+      }
+      count.textContent = say("rows", { shown, all: rows.length });
+    };
+    filter.addEventListener("input", show);
+    show();
+    const headers = [...place.tHead.rows[place.tHead.rows.length - 1].cells];
+    const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
+    headers.forEach((header, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...header.childNodes);
+      button.title = say("sort", { column: button.textContent.trim() });
+      header.append(button);
+      button.addEventListener("click", () => {
+        const down = header.getAttribute("aria-sort") === "ascending";
+        headers.forEach((other) => other.removeAttribute("aria-sort"));
+        header.setAttribute("aria-sort", down ? "descending" : "ascending");
+        rows.sort((a, b) => (down ? -1 : 1) * compare(text(a, column), text(b, column)));
+        place.tBodies[0].append(...rows);
+      });
+    });
+  }
+
+  // What scrolls sideways must be reached by keyboard.
+  function scrollable() {
+    for (const place of document.querySelectorAll(".masks-wide, .masks-picture, .masks-scroll, pre, .math")) {
+      if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
+      else place.removeAttribute("tabindex");
+    }
   }
 
   // For printing, everything is open; afterwards it is as it was.
@@ -151,6 +220,15 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".masks-explorer").forEach((figure) => new Explorer(figure));
     document.querySelectorAll(".masks-prediction").forEach(prediction);
+    document.querySelectorAll("table.masks-table").forEach(table);
     openForPrint();
+    scrollable();
+    addEventListener("resize", scrollable);
+    document.addEventListener("toggle", scrollable, true); // what is folded has no width yet
   });
+
+  // In a page from a file no other file can be read, so search results come without excerpts.
+  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") {
+    DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+  }
 })();

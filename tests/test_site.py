@@ -1,0 +1,138 @@
+"""What the published pages are made of, without Sphinx and without a browser."""
+
+import json
+import re
+import subprocess
+import sys
+
+from helpers import states
+from tests import notebooks
+from tools import explorer_pages, site_pages
+from tools.site_pages import Edition, anchor, contents, links
+from tools.site_words import WORDS
+
+import pytest
+
+ENGLISH = Edition("en")
+HERE = notebooks.FOLDER / "01_padding.ipynb"
+
+
+def test_pages_need_no_tensorflow():
+    code = "import sys, tools.site_pages; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=site_pages.ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[a](02_embedding_masks.ipynb)", "[a](02_embedding_masks.ipynb)"),
+        ("[a](00_start_here.ipynb#The-series)", "[a](00_start_here.ipynb#The-series)"),
+        ("[a](../README.md)", "[a](index.md)"),
+        ("[a](../README.md#start)", "[a](index.md#start)"),
+        ("[a](#Here)", "[a](#Here)"),
+        ("[a](https://keras.io/api#x)", "[a](https://keras.io/api#x)"),
+        ("the [`pyproject`](../pyproject.toml)!", "the `pyproject`!"),
+        ("`[a](../LICENSE)`", "`[a](../LICENSE)`"),
+        ("```\n[a](../LICENSE)\n```", "```\n[a](../LICENSE)\n```"),
+    ],
+)
+def test_links_lead_to_pages_and_dead_ones_go(text, expected, monkeypatch):
+    monkeypatch.setattr(site_pages, "REPOSITORY", "")
+    assert links(text, HERE, ENGLISH) == expected
+
+
+def test_a_named_repository_shows_its_files_and_launches_notebooks(monkeypatch):
+    assert all("binder" not in url for _, url, _ in site_pages.ways(HERE, ENGLISH))
+    monkeypatch.setattr(site_pages, "REPOSITORY", "owner/name")
+    shown = links("[a](../LICENSE)", HERE, ENGLISH)
+    assert shown == "[a](https://github.com/owner/name/blob/HEAD/LICENSE)"
+    address = "https://mybinder.org/v2/gh/owner/name/HEAD?urlpath=lab/tree/notebooks/"
+    assert site_pages.ways(HERE, ENGLISH)[0][1] == address + HERE.name
+
+
+def test_anchors_are_jupyters():
+    assert anchor("Three masks") == "Three-masks"
+    assert anchor("Exercise 2.2: bug hunt") == "Exercise-2.2:-bug-hunt"
+
+
+def test_contents_name_every_notebook_and_its_minutes():
+    table = contents(ENGLISH)
+    for path in notebooks.PATHS:
+        minutes = re.search(r"About (\d+)", notebooks.read(path).cells[0].source)[1]
+        assert re.search(rf"\]\({path.name}\) \| .+ \| {minutes} \|$", table, re.M)
+
+
+def test_every_language_says_the_same_with_the_same_names():
+    for words in WORDS.values():
+        assert words.keys() == WORDS["en"].keys()
+        for name, text in words.items():
+            named = [sorted(re.findall(r"\{\w+\}", t)) for t in (text, WORDS["en"][name])]
+            assert named[0] == named[1], name
+
+
+@pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
+def test_a_page_has_what_its_notebook_stores(path, tmp_path):
+    stored = notebooks.read(path)
+    page = site_pages.page(path, ENGLISH, tmp_path / "pictures")
+    tags = [tag for cell in page.cells for tag in cell.metadata.get("tags", [])]
+    assert tags.count("hide-output") == sum(map(notebooks.is_hidden, stored.cells))
+    outputs = [o for cell in stored.cells for o in cell.get("outputs", []) if "data" in o]
+    html = "".join(
+        o.data.get("text/html", "") for c in page.cells for o in c.get("outputs", []) if "data" in o
+    )
+    explorers = [o for o in outputs if states.MIME in o.data]
+    grids = [o for o in outputs if states.PREDICTION_MIME in o.data]
+    pictures = [o for o in outputs if "image/png" in o.data and o not in explorers + grids]
+    assert html.count("<figure") == len(explorers)
+    assert html.count("data-answer") == len(grids)
+    assert html.count('class="masks-plot"') == len(pictures)
+    assert 'alt=""' not in html
+    assert all((tmp_path / p).is_file() for p in re.findall(r'src="(pictures/[^"]+)"', html))
+    assert "image/png" not in {
+        k for c in page.cells for o in c.get("outputs", []) for k in o.get("data", {})
+    }
+
+
+def stored_explorer() -> dict:
+    for cell in notebooks.read(notebooks.FOLDER / "02_embedding_masks.ipynb").cells:
+        for output in cell.get("outputs", []):
+            if states.MIME in output.get("data", {}):
+                return json.loads(json.dumps(output.data[states.MIME]))
+    raise AssertionError("02 stores no Explorer")
+
+
+def moving(data: dict) -> dict:
+    html = explorer_pages.explorer_html(data, "", 1, WORDS["en"])
+    return json.loads(re.search(r"<script[^>]*>(.*)</script>", html, re.S)[1])
+
+
+def test_an_explorer_shows_the_cells_that_are_stored():
+    data = stored_explorer()
+    shown = moving(data)
+    assert shown["states"] == data["states"] and shown["palette"] == data["palette"]
+    for (scene, panels), picture in zip(shown["pictures"], data["pictures"], strict=True):
+        assert 0 <= scene < len(shown["scenes"])
+        assert [p[1:] for p in panels] == [data["panels"][i][2:] for i in picture]
+        for (texts, cells, _), box in zip(panels, shown["scenes"][scene]["boxes"], strict=True):
+            rows, columns = box[4:]
+            assert len(shown["texts"][texts]) == rows * columns == len(cells) // 2
+    assert len({tuple(s["size"]) for s in shown["scenes"]}) == 1, "the page does not jump"
+
+
+def test_text_that_users_supply_is_data():
+    data = stored_explorer()
+    evil = "</script><img src=x onerror=alert(1)>"
+    data["sentences"] = [evil] * len(data["sentences"])
+    data["controls"][0]["label"] = evil
+    html = explorer_pages.explorer_html(data, "", 1, WORDS["en"])
+    assert html.count("</script>") == 1 and "<img src=x" not in html.split("<script")[0]
+    grid = {"version": 1, "axes": ["", evil], "rows": [evil], "columns": [evil]}
+    grid |= {"texts": [evil], "answer": "1"}
+    assert "<img" not in explorer_pages.prediction_html(grid, WORDS["en"])
+
+
+def test_the_lock_of_the_site_has_hashes_no_address_and_no_tensorflow():
+    lock = (site_pages.ROOT / "requirements-site.lock").read_text(encoding="utf-8")
+    blocks = re.split(r"^(?=[A-Za-z0-9])", lock.split("make lock", 1)[1], flags=re.M)[1:]
+    assert len(blocks) > 50 and all("--hash=sha256:" in block for block in blocks)
+    assert not re.search(r"https?://|--index-url|^(tensorflow|keras|jupyterlab)=", lock, re.M)
