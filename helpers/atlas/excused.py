@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 _REASONS = {
-    "changes pictures before the model sees them: pixels have no timesteps": """
+    "changes pictures before a model sees them: pixels, no timesteps": """
         AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix
         Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness
         RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
@@ -14,20 +14,16 @@ _REASONS = {
         RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
         RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing
         Solarization""",
-    "takes waves: each of its frames is made of many samples, so no mask of steps fits": """
+    "takes waves: a frame is made of many samples, no mask of steps fits": """
         MelSpectrogram STFTSpectrogram""",
-    "a chain of preprocessing layers, called one after the other": "Pipeline",
-    "crosses two columns of a table: one value for each row, no timesteps": "HashedCrossing",
-    "stands for an input while a Functional model is built, and computes nothing": "InputLayer",
-    "a base class: what its subclass does is the subclass' own": "Layer Wrapper",
-    "describes an input: it is no layer": "InputSpec",
-    "runs JAX code, and JAX is not installed with these notebooks": "FlaxLayer JaxLayer",
-    "runs a PyTorch module, and PyTorch is not installed with these notebooks": (
-        "TorchModuleWrapper"
-    ),
-    "runs a SavedModel from a folder: what its functions do was settled when it was saved": (
-        "TFSMLayer"
-    ),
+    "chains preprocessing layers, one after the other": "Pipeline",
+    "crosses two columns of a table: one value a row, no timesteps": "HashedCrossing",
+    "stands for an input while a model is built, computes nothing": "InputLayer",
+    "is a base class: what a subclass does is the subclass' own": "Layer Wrapper",
+    "describes an input, is no layer": "InputSpec",
+    "needs JAX, which these notebooks do without": "FlaxLayer JaxLayer",
+    "needs PyTorch, which these notebooks do without": ("TorchModuleWrapper"),
+    "runs a SavedModel: what it does was settled when it was saved": ("TFSMLayer"),
 }
 EXCUSED: dict[str, str] = {name: why for why, names in _REASONS.items() for name in names.split()}
 

@@ -13,6 +13,7 @@ COLUMNS = (
     "padding moves real steps",
     "in training",
     "a row of padding only",
+    "note",
 )
 
 
@@ -94,15 +95,15 @@ class Record:
     def cells(self) -> tuple[str, ...]:
         """Returns the texts of the row, in the order of `COLUMNS`."""
         notes = [note for note in ("takes the mask off its input" * self.strips, self.note) if note]
-        role = self.role + f" ({'; '.join(notes)})" * bool(notes)
         return (
             self.form,
-            role,
+            self.role,
             self.mask_out or "–",
             self.warning,
             self.leak,
             self.training or "–",
             self.empty_row or "–",
+            "; ".join(notes) or "–",
         )
 
     def __str__(self) -> str:

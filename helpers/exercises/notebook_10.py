@@ -74,12 +74,14 @@ def _kinds() -> dict[str, tuple[Callable, bool]]:
 
 def _consumes(answer: Any) -> str:
     random = np.random.default_rng(2)
-    batches = id_batches()
-    masks = {name: ids != 0 for name, ids in batches.items()}
     first = np.zeros((3, 4), bool)
     first[:, 0] = True
-    masks = {"three sentences": np.arange(5) < np.array([[5], [3], [1]]), **masks}
-    masks |= {"sentences of which one step is kept": first}
+    masks = {
+        "three sentences": np.arange(5) < np.array([[5], [3], [1]]),
+        "no padding": np.ones((5, 4), bool),
+        "sentences of which one step is kept": first,
+        **{name: ids != 0 for name, ids in id_batches().items()},
+    }
     for case, mask in masks.items():
         x = random.normal(size=(*mask.shape, 4)).astype("float32")
         for kind, (layer, right) in _kinds().items():
@@ -106,15 +108,14 @@ def _why(kind: str, case: str, right: bool, dtype: str) -> str:
         "a layer that gives NaN": " NaN equals nothing, itself included: `equal_nan=True`.",
         "dropout": " Its output changes by itself: call it twice with the *same* mask first.",
         "noise": " A difference of 1e-9 is rounding: `np.allclose`.",
-        "a layer that changes masked": " Look at all steps of the output, the masked ones, too.",
     }
     said += next((hint for start, hint in hints.items() if kind.startswith(start)), "")
     if right and case in ("no padding", "sentences of one step"):
         said += " Is your other mask another one, where every step is kept?"
     elif right and case.startswith("sentences of which"):
         said += " Is your other mask another one, where only the first step is kept?"
-    elif right and not kind.startswith("a layer that changes"):
-        said += " Does your other mask differ from the one given?"
+    elif right:
+        said += " Does every boolean of your other mask differ? Some masks give the same by chance."
     return said
 
 
