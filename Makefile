@@ -20,7 +20,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser refresh site lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward refresh site lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ test: $(READY)   ## run everything: each notebook executed and compared, the hel
 
 test-browser: $(BROWSER) ## run the notebooks in JupyterLab in a headless Chromium
 	$(BIN)/python -m pytest --override-ini=addopts= -p no:cacheprovider -v tests/browser
+
+ward: $(READY)   ## the probes against 300 models with a known fault, drawn anew (COUNT=, SEED=)
+	$(BIN)/python -m tests.ward $(or $(COUNT),300) $(SEED)
 
 refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
 	$(BIN)/python -m tests.refresh_notebooks $(NB)
