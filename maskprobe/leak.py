@@ -120,7 +120,7 @@ def padding_leak(
             default those where the one other input with `S` steps is not padded.
         tolerance: What counts as rounding, in units of the output. By default 1e-5 of the
             output's size for float32, 1e-10 for float64 (1e-5 if float32 holds all its
-            values), 5e-3 for float16, 2.5e-2 for bfloat16, 0 for integers; the size is the
+            values), 7e-3 for float16, 2.5e-2 for bfloat16, 0 for integers; the size is the
             largest output, feature by feature, and the type the coarsest of the output's and
             what the model shows of its layers'.
         seed: Seed of what is put in for steps.
