@@ -85,7 +85,7 @@ def test_a_page_has_what_its_notebook_stores(path, tmp_path):
     pictures = [o for o in outputs if "image/png" in o.data and o not in explorers + grids]
     assert html.count("<figure") == len(explorers)
     assert html.count("data-answer") == len(grids)
-    assert html.count('class="masks-plot"') == len(pictures)
+    assert html.count('class="masks-plot"') == len(pictures) + len(explorers)
     assert 'alt=""' not in html
     assert all((tmp_path / p).is_file() for p in re.findall(r'src="(pictures/[^"]+)"', html))
     assert "image/png" not in {
@@ -129,6 +129,21 @@ def test_text_that_users_supply_is_data():
     grid = {"version": 1, "axes": ["", evil], "rows": [evil], "columns": [evil]}
     grid |= {"texts": [evil], "answer": "1"}
     assert "<img" not in explorer_pages.prediction_html(grid, WORDS["en"])
+
+
+def test_folded_tables_become_one_whose_rows_know_where_they_were():
+    head = "<thead><tr><th>layer</th></tr></thead>"
+    rows = {name: f"<tr><td>{name}</td></tr>" for name in ("LSTM", "Add")}
+    html = "".join(
+        f"<details><summary>{words}</summary><table>{head}<tbody>{body}</tbody></table></details>"
+        for words, body in {"reads: 1": rows["LSTM"], "leaks: 2": "".join(rows.values())}.items()
+    )
+    table = site_pages.one_table(html)
+    assert table.count("<table") == 1 and table.count("<thead") == 1
+    assert '<tr data-choices="0 1"><td>LSTM</td></tr>' in table
+    assert '<tr data-choices="1"><td>Add</td></tr>' in table
+    for other in (html + "<p>more</p>", "<p>text</p>", html.split("</details>")[0] + "</details>"):
+        assert site_pages.one_table(other) == other
 
 
 def test_the_lock_of_the_site_has_hashes_no_address_and_no_tensorflow():

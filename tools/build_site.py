@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tools.site_pages import REPOSITORY, ROOT, Edition, contents, explorer, links, page
-from tools.site_words import SPHINX
+from tools.site_words import ENGLISH, SPHINX
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
@@ -25,7 +25,13 @@ from sphinx.cmd.build import main as sphinx
 SOURCE, TARGET = ROOT / "build" / "site-source", ROOT / "build" / "site"
 # What no page needs: source maps, and 2,000 icons as a script and as fonts.
 LEFT_OUT = ["_static/**/*.map", "_static/scripts/fontawesome.js*", "_static/vendor", "_sources"]
-_ICONS = re.compile(r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>')
+# What readers who listen would miss in the theme's pages: names that are what is seen, landmarks.
+MENDED = {
+    r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>': "",
+    r'(<summary) aria-label="Toggle hidden content"': r"\1",
+    r'(<button class="btn search-button-field[^>]*?) title="[^"]*" aria-label="[^"]*"': r"\1",
+    r'(<div id="pst-primary-sidebar")': rf'\1 role="region" aria-label="{ENGLISH["title"]}"',
+}
 _ICON_RULES = re.compile(r'(?:\.fa-[\w-]+,?)+\{--fa:"[^"]*"\}|@font-face\{[^}]*fontawesome[^}]*\}')
 
 
@@ -76,12 +82,15 @@ def build(edition: Edition, target: Path, others: dict[str, str]) -> int:
     language = f"language={SPHINX[edition.language]}"
     code = sphinx([*options, "-D", language, str(source), str(target)])
     if (target / "_static").is_dir():
-        lighten(target)
+        finish(target)
     return code
 
 
-def lighten(target: Path) -> None:
-    """Take out what pages do not need; the few icons that they show become a style of ours."""
+def finish(target: Path) -> None:
+    """Mend what the theme leaves to mend, and take out what no page needs.
+
+    The few icons that the pages show become a style of ours.
+    """
     static = target / "_static"
     icons = (static / "scripts" / "fontawesome.js").read_text(encoding="utf-8")
     names: set[str] = set()
@@ -89,7 +98,9 @@ def lighten(target: Path) -> None:
         text = path.read_text(encoding="utf-8")
         names |= set(re.findall(r"\bfa-([a-z-]+)", text)) - {"solid", "lg", "fw"}
         if path.suffix == ".html":
-            path.write_text(_ICONS.sub("", text), encoding="utf-8")
+            for found, better in MENDED.items():
+                text = re.sub(found, better, text)
+            path.write_text(text, encoding="utf-8")
     rules = [icon_rule(name, icons) for name in sorted(names)]
     note = "\n/* Icons: Font Awesome Free, https://fontawesome.com, CC BY 4.0 */\n"
     (static / "masks.css").open("a", encoding="utf-8").writelines([note, *rules])

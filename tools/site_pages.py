@@ -10,6 +10,7 @@ import base64
 import copy
 import hashlib
 import io
+import json
 import os
 import posixpath
 import re
@@ -34,6 +35,12 @@ _LINK = re.compile(
     r"^```.*?^```|(?<!!)\[(?P<words>(?:`[^`\n]*`|[^\[\]`])*)\]"
     r"\((?P<file>[^)\s:#]+)(?P<anchor>#[^)\s]*)?\)|`[^`\n]+`",
     re.M | re.S,
+)
+
+_FOLDED_TABLE = re.compile(
+    r"<details><summary>([^<]*)</summary><table[^>]*><thead>(.*?)</thead>"
+    r"<tbody>(.*?)</tbody></table></details>",
+    re.S,
 )
 
 
@@ -193,12 +200,37 @@ def _move(
         if states.MIME in data:
             html = explorer_html(data[states.MIME], html, number, words)
     elif "text/html" in data:
-        html = data["text/html"]
+        html = one_table(data["text/html"])
         if "<table" in html:  # which may be wider than a phone
             html = f'<div class="masks-wide">{html}</div>'
     else:
         return
     output["data"] = {"text/html": html}
+
+
+def one_table(html: str) -> str:
+    """Several folded tables of the same columns as one, whose rows know in which they were.
+
+    A drop-down in the page (`site/_static/masks.js`) brings each of them back. Any other HTML
+    stays as it is.
+    """
+    folds = _FOLDED_TABLE.findall(html)
+    heads = {head for _, head, _ in folds}
+    if len(folds) < 2 or len(heads) > 1 or _FOLDED_TABLE.sub("", html).strip():
+        return html
+    rows: dict[str, list[str]] = {}
+    for place, (_, _, body) in enumerate(folds):
+        for row in re.findall(r"<tr>.*?</tr>", body, re.S):
+            rows.setdefault(row, []).append(str(place))
+    choices = escape(json.dumps([words for words, _, _ in folds]), quote=True)
+    body = "".join(
+        f'<tr data-choices="{" ".join(places)}">{row.removeprefix("<tr>")}'
+        for row, places in rows.items()
+    )
+    return (
+        f'<table class="masks-table" data-choices="{choices}"><thead>{heads.pop()}</thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def _picture(png: bytes, alt: str, pictures: Path) -> str:

@@ -32,7 +32,9 @@ ENGLISH = {
     "that_is_it": "That is the mask.",
     "look_again": "Look again at {where}: it is not {said}.",
     "quoted": "“{text}”",
-    "filter": "Show rows with",
+    "choose": "Show",
+    "everything": "all",
+    "filter": "with the words",
     "rows": "{shown} of {all} rows",
     "sort": "sort by {column}",
 }
@@ -67,7 +69,9 @@ CHINESE = {
     "that_is_it": "这就是掩码。",
     "look_again": "再看看 {where}：它不是{said}的。",
     "quoted": "“{text}”",
-    "filter": "只显示含有以下内容的行",
+    "choose": "显示",
+    "everything": "全部",
+    "filter": "含有词语",
     "rows": "{all} 行中的 {shown} 行",
     "sort": "按{column}排序",
 }

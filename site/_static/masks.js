@@ -2,6 +2,7 @@
 // no kernel, no network. The pictures come from the notebooks' stored states.
 (() => {
   "use strict";
+  const SCROLLS = ".masks-wide, .masks-picture, .masks-scroll, pre, .math, .pst-scrollable-table-container";
   const SVG = "http://www.w3.org/2000/svg";
   const STYLE = `svg { display: block; width: 100%; height: auto;
     font-family: "DejaVu Sans", Verdana, sans-serif; }`;
@@ -161,23 +162,30 @@
     filter.type = "search";
     const label = document.createElement("label");
     label.append(`${say("filter")} `, filter);
+    const choice = document.createElement("select");
+    const choices = JSON.parse(place.dataset.choices ?? "[]");
+    choice.append(new Option(say("everything"), ""));
+    choices.forEach((words, i) => choice.append(new Option(words, i)));
+    const chosen = document.createElement("label");
+    chosen.append(`${say("choose")} `, choice);
     const count = document.createElement("span");
     count.setAttribute("role", "status");
     const bar = document.createElement("p");
     bar.className = "masks-filter";
-    bar.append(label, " ", count);
+    bar.append(...(choices.length ? [chosen] : []), label, count);
     (place.closest(".masks-wide") ?? place).before(bar);
     const show = () => {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of rows) {
         const has = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => has.includes(word));
+        const among = !choice.value || row.dataset.choices.split(" ").includes(choice.value);
+        row.hidden = !(among && words.every((word) => has.includes(word)));
         shown += !row.hidden;
       }
       count.textContent = say("rows", { shown, all: rows.length });
     };
-    filter.addEventListener("input", show);
+    bar.addEventListener("input", show);
     show();
     const headers = [...place.tHead.rows[place.tHead.rows.length - 1].cells];
     const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
@@ -199,7 +207,7 @@
 
   // What scrolls sideways must be reached by keyboard.
   function scrollable() {
-    for (const place of document.querySelectorAll(".masks-wide, .masks-picture, .masks-scroll, pre, .math")) {
+    for (const place of document.querySelectorAll(SCROLLS)) {
       if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
       else place.removeAttribute("tabindex");
     }

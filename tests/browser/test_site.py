@@ -383,7 +383,8 @@ def test_dark_mode_is_a_button(open_page):
     page = open_page("00_start_here", theme="light")
     ground = "() => getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
-    page.locator(".theme-switch-button").filter(visible=True).first.click()
+    for _ in range(2):  # light, as the system has it, dark
+        page.locator(".theme-switch-button").filter(visible=True).first.click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate(ground) != light
     assert (
@@ -438,9 +439,10 @@ def test_a_notebook_prints(open_page):
 
 # Tables that can be filtered and sorted
 
-TABLE = """<table class="masks-table"><thead><tr><th>layer</th><th>leaks</th></tr></thead><tbody>
-<tr><td>GRU</td><td>10</td></tr><tr><td>Add</td><td>9</td></tr><tr><td>LSTM</td><td>0</td></tr>
-</tbody></table>"""
+TABLE = """<table class="masks-table" data-choices='["merges", "reads"]'>
+<thead><tr><th>layer</th><th>leaks</th></tr></thead><tbody>
+<tr data-choices="1"><td>GRU</td><td>10</td></tr><tr data-choices="0"><td>Add</td><td>9</td></tr>
+<tr data-choices="1"><td>LSTM</td><td>0</td></tr></tbody></table>"""
 
 
 def test_a_table_is_filtered_and_sorted(open_page, site):
@@ -456,9 +458,21 @@ def test_a_table_is_filtered_and_sorted(open_page, site):
     assert page.locator("th").nth(1).get_attribute("aria-sort") == "ascending"
     page.get_by_role("button", name="leaks").click()
     assert names.all_inner_texts() == ["GRU", "Add", "LSTM"]
+    page.get_by_label(ENGLISH["choose"]).select_option("reads")
+    assert names.all_inner_texts() == ["GRU", "LSTM"]
     page.get_by_label(ENGLISH["filter"]).fill("st")
     assert names.all_inner_texts() == ["LSTM"]
     assert page.locator("[role=status]").inner_text() == "1 of 3 rows"
+
+
+def test_the_atlas_is_one_table(open_page):
+    page = open_page("10_layer_atlas")
+    rows, count = page.locator(".masks-table tbody tr"), page.locator(".masks-filter [role=status]")
+    total = rows.count()
+    assert total > 50 and count.inner_text() == f"{total} of {total} rows"
+    page.get_by_label(ENGLISH["choose"]).select_option(index=1)
+    first = rows.filter(visible=True).count()
+    assert 0 < first < total and count.inner_text() == f"{first} of {total} rows"
 
 
 # For everybody
