@@ -669,11 +669,11 @@ WRONG = {
         "first sentence only": (lambda layer: leak(layer)[0] < 1e-5, "True of"),
         "limit too high": (
             both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-3),
-            "two thousandths. A small leak",
+            "A small leak",
         ),
         "limit of 1e-4": (
             both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-4),
-            "two thousandths. A small leak",
+            "A small leak",
         ),
         "limit too low": (
             both(lambda layer, ids: leak(layer, ids=ids).max() < 1e-10),
