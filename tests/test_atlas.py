@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import runpy
 
 from helpers.atlas import (
     EXCUSED,
@@ -208,7 +209,7 @@ def test_a_change_in_keras_is_noticed(monkeypatch):
     assert examine("LayerNormalization").role == "drops (silently)"
     monkeypatch.delattr(layers, "RMSNormalization")
     missing = examine("RMSNormalization")
-    assert (missing.role, missing.note) == ("fails", "AttributeError")
+    assert (missing.role, missing.note) == ("fails", "there is no RMSNormalization")
 
 
 def test_a_layer_is_as_it_was_after_it_was_examined():
@@ -362,6 +363,28 @@ def test_as_json(records):
     assert data["records"][0]["form"] == "Embedding(mask_zero=True)"
     assert Record(**{**data["records"][0], "classes": ()}).role == "creates"
     assert len(data["records"]) == len(FORMS)
+
+
+def test_the_command_writes_json(monkeypatch, capsys):
+    monkeypatch.setattr("helpers.atlas.atlas", lambda keras: _some())
+    monkeypatch.setattr("sys.argv", ["atlas"])
+    runpy.run_module("helpers.atlas", run_name="__main__")
+    data = json.loads(capsys.readouterr().out)
+    assert [r["form"] for r in data["records"]] == ["A", "B<b>", "C", "D"]
+    assert "Dense" in data["unexamined"] and data["excused"]["Pipeline"]
+
+
+class FixedSteps(layers.Layer):
+    """Works on four steps only."""
+
+    def call(self, x):
+        return keras.ops.reshape(x, (3, 4, 6)) * 2
+
+
+def test_a_leak_that_cannot_be_measured_is_none_and_says_why():
+    r = examine(FixedSteps())
+    assert (r.role, r.leak, r.leak_after) == ("drops", "–", None)
+    assert "leak not measured: the model failed" in r.note
 
 
 def test_words_of_a_record():

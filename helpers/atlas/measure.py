@@ -189,9 +189,12 @@ def examine(form: Any, *, step: tuple[int, ...] = (6,), keras: Any = None) -> Re
             return _measured(form, layer, list(first.seen.values()), record)
         except Exception as error:
             warned = any(map(_is_mask_warning, said))
+            missing = [name for name in form.classes if not hasattr(keras.layers, name)]
             why = type(error).__name__
             if form.group == "own":
                 why += ": " + " ".join(str(error).split())[:300]
+            elif missing:
+                why = f"there is no {missing[0]}"
             why = "; ".join(filter(None, [why, form.note]))
             return replace(record, note=why, warned=warned, rightly=True if warned else None)
 
@@ -239,8 +242,10 @@ def _measured(form: Form, layer: Any, came: list[np.ndarray], record: Record) ->
         for side, ids in zip(leaks, (AFTER, BEFORE)):
             try:
                 leaks[side] = _leak(form, layer, ids)
-            except (ValueError, RuntimeError, TypeError) as error:
-                note = "; ".join(filter(None, [note, f"leak not measured: {error}"]))
+            except Exception as error:
+                known = isinstance(error, (ValueError, RuntimeError, TypeError))
+                why = error if known else type(error).__name__
+                note = "; ".join(filter(None, [note, f"leak not measured: {why}"]))
     return replace(
         record,
         role=call.role,
