@@ -113,12 +113,13 @@ def finish(target: Path) -> None:
 
 def icon_rule(name: str, icons: str) -> str:
     """An icon of Font Awesome's, which the theme comes with, as a style that needs no font."""
-    found = re.search(
-        rf'"?\b{name}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]', icons
-    ) or re.search(rf'\[(\d+),(\d+),\[[^\]]*"{name}"[^\]]*\],"[0-9a-f]+","([^"]+)"\]', icons)
-    if found is None:
+    shape = r'\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]'
+    found = re.findall(rf'[{{,"]{name}"?:{shape}', icons)
+    if not found:
+        found = re.findall(shape.replace(r"[^\]]*", rf'[^\]]*"{name}"[^\]]*', 1), icons)
+    if not found:
         raise ValueError(f"The theme shows an icon {name} and does not bring it.")
-    width, height, drawn = found.groups()
+    width, height, drawn = found[-1]  # the solid ones come last
     svg = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'>"
     svg += f"<path d='{drawn}'/></svg>"
     return (

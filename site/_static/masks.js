@@ -63,10 +63,15 @@
       scene.svg.setAttribute("aria-label", words);
       panels.forEach(([texts, cells, inks], p) => {
         const written = this.data.texts[texts];
-        scene.panels[p].forEach(([rect, text], i) => {
-          rect.setAttribute("fill", this.data.palette[parseInt(cells.substr(2 * i, 2), 16)] || "none");
-          if (text.textContent !== written[i]) text.textContent = written[i];
-          text.setAttribute("fill", this.data.inks[Number(inks[i])]);
+        scene.panels[p].forEach((cell, i) => {
+          const face = cells.substr(2 * i, 2);
+          const { rect, text, now } = cell;
+          if (now.face !== face) {
+            rect.setAttribute("fill", this.data.palette[parseInt(face, 16)] || "none");
+          }
+          if (now.written !== written[i]) text.textContent = written[i];
+          if (now.ink !== inks[i]) text.setAttribute("fill", this.data.inks[Number(inks[i])]);
+          cell.now = { face, written: written[i], ink: inks[i] };
         });
       });
     }
@@ -90,7 +95,7 @@
             x: left + place.width / 2, y: top + place.height / 2 + 0.36 * this.data.font,
           });
           group.append(rect, text);
-          cells.push([rect, text]);
+          cells.push({ rect, text, now: { written: "" } });
         }
         root.append(group);
         return cells;
