@@ -157,6 +157,18 @@ class NormalizesAll(layers.BatchNormalization):
         return super().call(inputs, training=training)
 
 
+class Remembers(Quiet):
+    """Adds up all that it saw in training, padding included; its output does not show it."""
+
+    def build(self, shape):
+        self.total = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.total.assign_add(keras.ops.sum(x))
+        return x * 1.0
+
+
 class Pads(layers.Layer):
     """A leak of exactly 3, at the last real step, with padding after the words only."""
 
@@ -187,6 +199,7 @@ class HalfMasked(Quiet):
 def test_layers_that_are_known_by_construction():
     r = examine(NormalizesAll())
     assert (r.role, r.training) == ("passes on", "other statistics: padding counts")
+    assert examine(Remembers()).training == "other statistics: padding counts"
     assert examine(Quiet()).role == "passes on"
     assert examine(Quiet(keep=False)).role == "drops (silently)"
     r = examine(HalfMasked())
@@ -303,7 +316,9 @@ def test_the_table_of_04_is_that_of_the_atlas(notebook_04, records):
             assert records["LSTM"].role == records["GRU"].role == role
         expected = {"drops, Keras warns": "drops", "drops silently": "drops (silently)"}
         for name in names:
-            record = records[OF_ROLE.get((role, name)) or FORM_OF[name]]
+            form = OF_ROLE.get((role, name)) or FORM_OF.get(name)
+            assert form, f"04 speaks of {name}: say in FORM_OF which row that is"
+            record = records[form]
             assert record.role == expected.get(role, role), f"04 says of {name}: {role}"
             if role.startswith("drops"):
                 assert record.warned == ("warns" in role)
@@ -326,14 +341,19 @@ def _some():
         Record("B<b>", "g", ("B",), "consumes, drops", warned=True, rightly=True, masks=masks),
         Record("C", "g", ("C",), note="ValueError"),
         Record("D", "g", ("D",), "drops (silently)", leak_before=1.0, leak_after=0.0),
+        Record("E", "g", ("E",), "drops", warned=True, rightly=True, leak_after=1.0),
     ]
 
 
 def test_the_table_is_chosen_from():
     table = browse(_some())
-    assert list(table.choices)[:2] == ["all 4 forms", "passes on"]
-    assert [r.form for r in table.choices["drops"]] == ["B<b>", "D"]
-    assert [r.form for r in table.choices["… and Keras says nothing"]] == ["A", "D"]
+    assert next(iter(table.choices)) == table.choice.value == "passes on"
+    assert table.choices["everything"] == _some()
+    assert [r.form for r in table.choices["drops"]] == ["B<b>", "D", "E"]
+    assert [r.form for r in table.choices["padding moves real steps, Keras says nothing"]] == [
+        "A",
+        "D",
+    ]
     table.choice.value = "consumes"
     assert "B&lt;b&gt;" in table.table.value and ">A<" not in table.table.value
     assert "creates" not in table.choices, "nothing to show"
@@ -343,11 +363,11 @@ def test_the_table_has_three_faces():
     bundle = browse(_some())._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     lines = bundle["text/plain"].splitlines()
-    assert lines[0].startswith("form | role") and len(lines) == 2 + 4
+    assert lines[0].startswith("form | role") and len(lines) == 2 + 5
     assert re.search(r"A +\| passes on +\| as it came \| no +\| after 0.5 ", bundle["text/plain"])
     html = bundle["text/html"]
     assert html.count("<details>") == len(browse(_some()).choices) - 1, "all, once"
-    assert "<b>" not in html and "drops: 2</summary>" in html
+    assert "<b>" not in html and "drops: 3</summary>" in html
 
 
 def test_wrong_records_are_told_in_words():
@@ -370,7 +390,7 @@ def test_the_command_writes_json(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["atlas"])
     runpy.run_module("helpers.atlas", run_name="__main__")
     data = json.loads(capsys.readouterr().out)
-    assert [r["form"] for r in data["records"]] == ["A", "B<b>", "C", "D"]
+    assert [r["form"] for r in data["records"]] == ["A", "B<b>", "C", "D", "E"]
     assert "Dense" in data["unexamined"] and data["excused"]["Pipeline"]
 
 

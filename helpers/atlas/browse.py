@@ -14,7 +14,7 @@ ROLES = ("creates", "passes on", "consumes", "changes", "drops", "none", "fails"
 # What the drop-down can be set to, beside the roles.
 FINDINGS: dict[str, Callable[[Record], Any]] = {
     "padding moves real steps": lambda r: r.leaks,
-    "… and Keras says nothing": lambda r: r.leaks and not r.warned,
+    "padding moves real steps, Keras says nothing": lambda r: r.leaks and not r.warned,
     "Keras warns falsely": lambda r: r.warned and not r.rightly,
     "padding counts in training": lambda r: r.training.endswith("padding counts"),
     "NaN for a row of padding only": lambda r: r.empty_row == "NaN",
@@ -54,11 +54,9 @@ class Browser(widgets.VBox):
     """
 
     def __init__(self, records: list[Record]) -> None:
-        self.choices = {f"all {len(records)} forms": records}
-        for role in ROLES:
-            self.choices[role] = [r for r in records if role in _roles(r)]
-        for words, found in FINDINGS.items():
-            self.choices[words] = [r for r in records if found(r)]
+        self.choices = {role: [r for r in records if role in _roles(r)] for role in ROLES}
+        self.choices |= {words: [r for r in records if has(r)] for words, has in FINDINGS.items()}
+        self.choices["everything"] = records  # last: a long table is not for a first look
         self.choices = {words: found for words, found in self.choices.items() if found}
         self.choice = widgets.Dropdown(options=list(self.choices), description="show")
         self.table = widgets.HTML()
@@ -72,12 +70,11 @@ class Browser(widgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The live widget; for those without a kernel one line to unfold for each choice."""
         bundle = super()._repr_mimebundle_(**kwargs)
-        everything = next(iter(self.choices.values()))
-        bundle["text/plain"] = text(everything)
+        bundle["text/plain"] = text(self.choices["everything"])
         # Each form has a role, so all of them are there.
         bundle["text/html"] = "".join(
             f"<details><summary>{escape(words)}: {len(found)}</summary>{_html(found)}</details>"
-            for words, found in list(self.choices.items())[1:]
+            for words, found in list(self.choices.items())[:-1]
         )
         return bundle
 
