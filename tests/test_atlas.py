@@ -157,18 +157,6 @@ class NormalizesAll(layers.BatchNormalization):
         return super().call(inputs, training=training)
 
 
-class Remembers(Quiet):
-    """Adds up all that it saw in training, padding included; its output does not show it."""
-
-    def build(self, shape):
-        self.total = self.add_weight(shape=(), initializer="zeros", trainable=False)
-
-    def call(self, x, training=False):
-        if training:
-            self.total.assign_add(keras.ops.sum(x))
-        return x * 1.0
-
-
 class Pads(layers.Layer):
     """A leak of exactly 3, at the last real step, with padding after the words only."""
 
@@ -186,6 +174,18 @@ class Quiet(layers.Layer):
 
     def call(self, x, mask=None):
         return x + 1
+
+
+class Remembers(Quiet):
+    """Adds up all that it saw in training, padding included; its output does not show it."""
+
+    def build(self, shape):
+        self.total = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.total.assign_add(keras.ops.sum(x))
+        return x * 1.0
 
 
 class HalfMasked(Quiet):
