@@ -53,11 +53,13 @@ def write_source(edition: Edition, source: Path) -> None:
     start = (source / f"index.{edition.language}.md").rename(source / "index.md")
     text = start.read_text(encoding="utf-8")
     hook = next(p for p in edition.paths if p.name.startswith("02_"))
+    folder = REPOSITORY.rpartition("/")[2]
+    clone = f"git clone https://github.com/{REPOSITORY}\ncd {folder}\n" if folder else ""
     for name, value in {
         "CONTENTS": contents(edition),
         "EXPLORER": explorer(hook, edition, source / "extra" / "pictures"),
         "DOCS": "docs/*" if (source / "docs").exists() else "",
-        "CLONE": f"git clone https://github.com/{REPOSITORY}" if REPOSITORY else "",
+        "CLONE": clone,
     }.items():
         text = text.replace(f"%{name}%", value)
     start.write_text(text, encoding="utf-8")
@@ -143,6 +145,8 @@ def main() -> int:
         }
         place = TARGET if edition.language == "en" else TARGET / edition.language
         code |= build(edition, place, others)
+        # Sphinx's copies of the notebooks, which it puts beside the pages.
+        shutil.rmtree(place.parent / "jupyter_execute", ignore_errors=True)
     (TARGET / ".nojekyll").touch()  # hosts that run Jekyll would leave `_static` out
     return code
 

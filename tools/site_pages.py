@@ -27,7 +27,7 @@ import nbformat
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-MINUTES = re.compile(r"\*\*(?:About|约)\s*(\d+)\s*(?:minutes|分钟)")
+MINUTES = re.compile(r"(\d+)\s*(?:minutes|分钟)")
 # The repository as `owner/name` on GitHub. Without it the pages have no links that need one.
 REPOSITORY = os.environ.get("MASKS_REPOSITORY", "").strip("/")
 # A link to a file, or code, in which nothing is a link.
