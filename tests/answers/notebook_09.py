@@ -175,6 +175,21 @@ def by_best_letter(a, b):
     return (np.argmax(a, axis=-1) != np.argmax(b, axis=-1)).any()
 
 
+def by_best_letters(model, source, target):
+    """Wrong, though it tries much: a best letter may stay the best when its score moves."""
+    scores, found = model([source, target]), set()
+    for count in (1, 4, 20, 100):
+        if by_best_letter(model([more_padding(source, count), target]), scores):
+            found.add("padding")
+    for step in range(1, target.shape[1]):
+        other = target.copy()
+        for _ in range(12):
+            other = other_letter(other, step)
+            if by_best_letter(model([source, other])[:, :step], scores[:, :step]):
+                found.add("look-ahead")
+    return found
+
+
 WRONG = {
     "9.1": {
         "the target's mask in cross-attention": (
@@ -302,6 +317,7 @@ WRONG = {
             diagnosed(look_ahead=lambda *a: later_move(*a, apart=by_best_letter)),
             "look-ahead mask is missing, and you do not.*Even a little",
         ),
+        "best letters, tried often": (by_best_letters, "you do not find it.*best letter"),
         "the changed step, too": (
             diagnosed(
                 look_ahead=lambda model, s, t: larger(model([s, t]), model([s, other_letter(t)]))
