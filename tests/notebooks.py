@@ -1,5 +1,6 @@
 """Reading notebooks, for the tests: cells, tags, exercises and their published solutions."""
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,3 +94,22 @@ def exercises(notebook: nbformat.NotebookNode) -> list[Exercise]:
     if solutions:
         raise ValueError(f"solutions without an exercise: {', '.join(solutions)}")
     return result
+
+
+def cells_for(notebook: nbformat.NotebookNode, wanted: list[int]) -> list[int]:
+    """The code cells that the cells `wanted` need, in order: those that define what they use."""
+    chosen, names = set(), set()
+    for i in reversed(range(len(notebook.cells))):
+        cell = notebook.cells[i]
+        if cell.cell_type != "code":
+            continue
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        used = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        used -= {n.arg for n in nodes if isinstance(n, ast.arg)}  # a parameter hides it
+        made = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        made |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        made |= {(n.asname or n.name).split(".")[0] for n in nodes if isinstance(n, ast.alias)}
+        if i in wanted or made & names:
+            chosen.add(i)
+            names |= used
+    return sorted(chosen)
