@@ -177,8 +177,8 @@ def _convolves(answer: type, mask: np.ndarray, features: int, name: str) -> None
         raise NotYet(f"`{shown}` has shape {values.shape} for {name}; expected {right.shape}.")
     if not same(values[mask], right[mask], 1e-4):
         for message, wrong in {
-            "Padding still leaks: the convolution reads padded steps as they are. The output of "
-            "`supports_masking = True` is as before, only the warning is gone.": plain(x),
+            "Padding still leaks: the convolution reads padded steps as they are. "
+            "`supports_masking = True` takes the warning away, not the leak.": plain(x),
             "The polarity is flipped: the real steps were set to 0.": plain(x * ~kept),
         }.items():
             if same(values[mask], np.asarray(wrong)[mask], 1e-4):
