@@ -20,6 +20,7 @@ import matplotlib
 import numpy as np
 from matplotlib import style
 
+PIXELS = 100 / 72  # to a point: pictures have 100 dots an inch
 _GLYPH = re.compile(r'<path id="[A-Za-z]+-[0-9a-f]+" [^>]*/>')
 
 
@@ -136,7 +137,9 @@ def _control(control: dict[str, Any], name: str) -> str:
 def _written(panel: Panel, box: list[float]) -> list[str]:
     """What is written in each cell of a panel that fills `box`."""
     _, _, width, height, rows, columns = box
-    fitting = fitting_texts(panel, FONT_SIZE, width / columns, height / rows)
+    # In the notebook's pixels, so that what fits there fits here.
+    cell = PIXELS * width / columns, PIXELS * height / rows
+    fitting = fitting_texts(panel, round(PIXELS * FONT_SIZE, 2), *cell)
     return [fitting.get(text, "") for text in panel.texts]
 
 
