@@ -163,12 +163,12 @@ def _pad_readings(function: Any) -> str:
         [[], [1.25, 2.25]],
     )
     for series in cases:
+        shown = f"pad_readings({series})"
+        got = as_array(call(function, series, shown=shown), shown)
         longest = max(map(len, series))
         right = _after(series, longest)
-        got = as_array(call(function, series, shown="pad_readings(series)"), "the result")
         if got.dtype == np.float16:
             raise NotYet("`float16` keeps three digits only: 36.6 becomes 36.594. Use `float32`.")
-        shown = f"pad_readings({series})"
         columns = got.shape[1] if got.ndim == 2 and len(got) == len(series) else longest
         if columns not in (4, longest):  # 4 is what was published
             raise NotYet(

@@ -25,7 +25,8 @@ def _make_embedding(function: Any) -> str:
         layer = call(function, words, features, shown=shown)
         if not isinstance(layer, Embedding):
             raise NotYet(
-                f"An `Embedding` layer is asked for; `{shown}` is a {type(layer).__name__}."
+                f"An `Embedding` layer is asked for; `{shown}` is of the type "
+                f"{type(layer).__name__}."
             )
         rows, size = _table_shape(layer, shown)
         if rows != words + 1 and (rows, size) in ((features, words + 1), (features, words)):
@@ -127,6 +128,7 @@ def _masked_mean(function: Any) -> str:
         vectors[0, 0, 0] = 0.0  # of a kept step: a 0 is a number like any other
         if mask is not square:
             vectors[0, 0] = 0.0  # and so is a vector of zeros
+        got = call(function, vectors, mask, shown="masked_mean(vectors, mask)")
         kept, count = vectors * mask[..., None], mask.sum(axis=1)
         total = kept.sum(axis=1)
         right = total / count[:, None]
@@ -171,7 +173,6 @@ def _masked_mean(function: Any) -> str:
                 "Mask and numbers lie over the features: both need an axis for them, "
                 "`mask[..., None]`.": (vectors * mask).sum(axis=1) / count,
             }
-        got = call(function, vectors, mask, shown="masked_mean(vectors, mask)")
         compare_values(got, right, mistakes, shown="masked_mean(vectors, mask)", tolerance=1e-5)
     return (
         "The sum of what is kept, divided by how much is kept. (`GlobalAveragePooling1D` does the "

@@ -149,6 +149,7 @@ def _prepare(function: Any) -> str:
     )
     for case in cases:
         x = np.array(case, float)
+        got = as_array(call(function, x, shown="prepare(reflectance)"), "prepare(reflectance)")
         missing = np.isnan(x)
         mistakes = {
             "That is the published order: the -1 is scaled, too, to -0.0001, and `Masking` looks "
@@ -175,7 +176,6 @@ def _prepare(function: Any) -> str:
         right = np.where(missing, -1.0, x * 1e-4)
         if not missing.any():
             mistakes = {}
-        got = as_array(call(function, x, shown="prepare(reflectance)"), "prepare(reflectance)")
         compare_values(got, right, mistakes, shown="prepare(reflectance)", tolerance=1e-6)
         if not np.array_equal(
             Masking(-1.0).compute_mask(got.astype("float32")), ~missing.any(axis=-1)

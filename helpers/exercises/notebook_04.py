@@ -95,10 +95,16 @@ def _read_on(function: Any) -> str:
         embedding = keras.layers.Embedding(3216, features, normal, mask_zero=True)
         lstm = keras.layers.LSTM(units)
         state = [keras.random.normal((len(ids), units)) for _ in range(2)]
+        lstm(embedding(ids))  # builds them
+        before = _state(embedding), _state(lstm)
         given = (embedding, lstm, ids.copy(), list(state))
         # Layers are not copied as `call` copies arrays, hence a function without arguments.
         case = f"{shown}, for {name},"
         got = call(lambda given=given: function(*given), shown=case)
+        if not all(map(_same_state, before, (_state(embedding), _state(lstm)))):
+            raise NotYet(
+                "The layers have changed: call them otherwise, and leave them as they are."
+            )
         mask, x = ids != 0, embedding(ids)
         right = np.asarray(lstm(x, initial_state=state, mask=mask))
         if same(as_array(got, case), right, 1e-5):
@@ -120,12 +126,24 @@ def _read_on(function: Any) -> str:
     return "The state is used and the padding is not, wherever it stands."
 
 
+def _state(layer: Any) -> tuple[dict, list[np.ndarray]]:
+    """What a layer is made of: its settings and its weights."""
+    return layer.get_config(), layer.get_weights()
+
+
+def _same_state(one: tuple, other: tuple) -> bool:
+    return one[0] == other[0] and all(map(np.array_equal, one[1], other[1]))
+
+
 def _rescued(answer: Any) -> str:
     import keras
 
     model = answer if isinstance(answer, keras.Model) else call(answer, shown="rescued()")
     if not isinstance(model, keras.Model):
-        raise NotYet(f"`rescued()` returns a {type(model).__name__}; a Keras model is asked for.")
+        raise NotYet(
+            f"`rescued()` returns a thing of the type {type(model).__name__}; a Keras model is "
+            "asked for."
+        )
     parts, weights = None, None
     try:
         for name, ids in id_batches(empty_rows=True).items():
@@ -223,6 +241,11 @@ def _five(model: Any) -> dict[str, Any]:
         raise NotYet(
             "Your `Conv1D` gives fewer steps than it gets, so the mask no longer fits. Keep "
             '`padding="same"`.'
+        )
+    sentinel = masking[0].mask_value
+    if np.float32(sentinel) != np.float32(NO_DATA):
+        raise NotYet(
+            f"The layers shall be those of the post: mask_value is {sentinel}, not {NO_DATA}."
         )
     sizes = {
         "filters": (convolution.filters, 20),

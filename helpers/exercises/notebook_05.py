@@ -355,13 +355,17 @@ def _refuse_tensorflow(layer: Any, inputs: Any) -> None:
 
 
 def _is_sound(function: Any) -> str:
-    verdicts = []
-    for name, make, sound, why in _layers():
+    verdicts, right = [], []
+    for name, make, *truth in _layers():
         shown = f"is_sound(layer), for {name},"
         got = call(lambda make=make: function(make()), shown=shown)
         if as_array(got, "is_sound(layer)").shape or np.asarray(got).dtype != bool:
             raise NotYet("`is_sound(layer)` must return one boolean, True or False.")
+        sound, why = truth
+        right.append(bool(got) == sound)
         verdicts.append((bool(got), sound, f"It says {got} of {name}. {why}"))
+        if len({got for got, *_ in verdicts}) == 2 and len({*right}) == 2:
+            break  # it is wrong of one, and no simple mistake explains it: the others cost time
     if all(got != sound for got, sound, _ in verdicts):
         raise NotYet("The polarity is flipped: True must mean *sound*.")
     said = {got for got, *_ in verdicts}
@@ -468,8 +472,6 @@ def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
          hands_on(lambda mask: ops.roll(mask, 1, axis=1)), False, behind + "wrong."),
         ("a causal convolution that passes its mask on", lambda: Convolution("causal"), False,
          before),
-        ("an LSTM that does not use its mask and passes it on", lambda: Reader(False), False,
-         before),
         ("a layer that adds the first step to all", lambda: Passing(lambda x, _: x + x[:, :1]),
          False, before),
         ("a layer that adds the last step to all", lambda: Passing(lambda x, _: x + x[:, -1:]),
@@ -479,12 +481,14 @@ def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
         ("a layer that leaks a hundredth", adds_mean(0.01), False, small),
         ("a layer that adds 0.000025 for each step, pads counted",
          lambda: Passing(lambda x, _: x + 2.5e-5 * ops.shape(x)[1]), False, small),
-        ("an LSTM that uses its mask", lambda: Reader(True), True, fine),
         ("a layer that adds the mean of the kept steps", adds_mean(1.0, masked=True), True, fine),
         ("a layer that adds the number of each word, pads not counted",
          lambda: Passing(lambda x, mask: x + words_before(mask)), True, fine),
         ("a layer that differs by a millionth", adds_mean(1e-6), True,
          "That is rounding, under 1e-5."),
+        ("an LSTM that does not use its mask and passes it on", lambda: Reader(False), False,
+         before),
+        ("an LSTM that uses its mask", lambda: Reader(True), True, fine),
     ]  # fmt: skip
 
 

@@ -31,12 +31,18 @@ def _case(name: str) -> Iterator[None]:
 
 def _number(got: Any, shown: str) -> np.ndarray:
     """`got` as an array of shape `()`: one number, in whatever box it came."""
+    _refuse_several(got, shown)
     values = as_array(got, shown)
     if values.size != 1:
         raise NotYet(
             f"`{shown}` has shape {values.shape}: one number for the whole batch is asked for."
         )
     return values.reshape(())
+
+
+def _refuse_several(got: Any, shown: str) -> None:
+    if isinstance(got, tuple) and len(got) > 1:
+        raise NotYet(f"`{shown}` returns {len(got)} things: return the one asked for, alone.")
 
 
 def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: str) -> None:
@@ -46,6 +52,8 @@ def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: s
     for message, wrong in mistakes.items():
         if np.isclose(got, wrong, rtol=1e-5, atol=1e-5):
             raise NotYet(message)
+    if right and np.isclose(got, 100 * right, rtol=1e-5):
+        raise NotYet(f"{shown} is {got:.4g}: a percentage. {right:.4g} is expected.")
     raise NotYet(f"{shown} is {got:.4g}; expected {right:.4g}.")
 
 
@@ -86,6 +94,8 @@ def _word_precision(function: Any) -> str:
             labels[mask] = scores[mask] = 1  # 0 would be right by chance
         if "called a noun" in name:
             scores[mask], scores[~mask], labels[~mask] = 0.2, 0.8, 1
+        with _case(name):
+            got = _number(call(function, labels, scores, ids, shown=shown), shown)
         true, called = labels == 1, scores > 0.5
         right = _share(true, called & mask)
         by_sentence = [_share(*rows) for rows in zip(true, called & mask)]
@@ -108,7 +118,6 @@ def _word_precision(function: Any) -> str:
             "padding may stand anywhere.": _share(true, called & _kept_by_count(mask)),
         }
         with _case(name):
-            got = _number(call(function, labels, scores, ids, shown=shown), shown)
             if np.isnan(got):
                 raise NotYet("NaN where no word is called a noun: 0 is asked for.")
             _compare(got, right, mistakes, f"`{shown}`")
@@ -116,6 +125,9 @@ def _word_precision(function: Any) -> str:
 
 
 # 7.2: find and mend a loss that falls as padding grows
+
+
+_REPORTED = "the loss of model.compile(loss=mended_loss)"
 
 
 def _steps(labels: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -167,7 +179,7 @@ def _mended_loss(function: Any) -> str:
                     got = _reported(model, labels, y)
                 except Exception as error:
                     raise NotYet(f"`model.compile(loss=mended_loss)`: {in_words(error)}") from error
-                _judge_loss(_number(got, "the loss"), labels, y, declares)
+                _judge_loss(_number(got, _REPORTED), labels, y, declares)
                 _gradient(model, labels, y)
     _compiles(_model(function, declares=False))
     return "The mean over the words, however much padding there is and whoever declares a mask."
@@ -194,6 +206,7 @@ def _called(function: Any, labels: np.ndarray, y: np.ndarray, shown: str) -> Non
     import tensorflow as tf
 
     got = call(_with_labels(function, tf.convert_to_tensor(y)), labels, shown=shown)
+    _refuse_several(got, shown)
     as_array(got, shown)
 
 
@@ -296,6 +309,8 @@ def _token_accuracy(function: Any) -> str:
         predicted[~wanted] = random.choice([0, 1, 2, 7], (~wanted).sum())
         if "perfect" in name:
             predicted = np.where(wanted, targets, 7)
+        with _case(name):
+            got = _number(call(function, predicted, ids, shown=shown), shown)
         correct = predicted == targets
         right = correct[wanted].mean()
         by_sentence = [c[w].mean() for c, w in zip(correct, wanted)]
@@ -320,7 +335,6 @@ def _token_accuracy(function: Any) -> str:
             "*end* is to be predicted, too.": correct[wanted & (targets != 2)].mean(),
         }
         with _case(name):
-            got = _number(call(function, predicted, ids, shown=shown), shown)
             _compare(got, right, mistakes, f"`{shown}`")
     return "A perfect model gets 1, on whichever side the padding stands."
 

@@ -287,6 +287,10 @@ WRONG = {
         "no function": (0.73, "A function is asked for"),
     },
     "1.3": {
+        "two things": (
+            lambda series: (keras.utils.pad_sequences(series), len(series)),
+            r"`pad_readings\(.*\)` returns 2 things",
+        ),
         "published": (padded(maxlen=4, padding="post", truncating="post"), "published line"),
         "decimals still lost": (padded(padding="post"), "decimals are still lost"),
         "last values still cut": (

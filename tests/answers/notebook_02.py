@@ -181,6 +181,7 @@ def by_dict(vocabulary, unknown=1, first=2):
 
 WRONG = {
     "2.1": {
+        "a number": (lambda n, f: n + 1, "of the type int"),
         "off by one": (of_size(0), "Id 13 has no row"),
         "the old documentation": (of_size(2), r"One row too many"),
         "much too large": (

@@ -262,6 +262,22 @@ def constant():
     return keras.Model(inputs, layers.Dense(1)(0 * ops.mean(inputs, axis=1)))
 
 
+def with_another_sentinel():
+    gru = layers.GRU(20, return_sequences=True), layers.GRU(20)
+    convolution = layers.Conv1D(20, 5, padding="same")
+    return keras.Sequential([layers.Masking(0.0), convolution, *gru, layers.Dense(1)])
+
+
+def changing(change):
+    """`read_on` of layers that are changed before they are called."""
+
+    def read(embedding, lstm, ids, state):
+        change(embedding, lstm)
+        return lstm(embedding(ids), initial_state=state, mask=embedding.compute_mask(ids))
+
+    return read
+
+
 WRONG = {
     "4.1": {
         "and": (lambda a, b: a & b, "only where \\*both\\*"),
@@ -311,6 +327,16 @@ WRONG = {
         "the word None": (lambda a, b: "None" if a is None or b is None else a | b, "is not None"),
     },
     "4.2": {
+        "vectors of zeros": (
+            changing(
+                lambda embedding, lstm: embedding.set_weights([0 * embedding.get_weights()[0]])
+            ),
+            "layers have changed",
+        ),
+        "read backwards": (
+            changing(lambda embedding, lstm: setattr(lstm, "go_backwards", True)),
+            "layers have changed",
+        ),
         "published": (
             lambda embedding, lstm, ids, state: lstm(embedding(ids), initial_state=state),
             "still reads the padding",
@@ -405,6 +431,7 @@ WRONG = {
         "three series only": (of_three_series, "takes 3 series"),
         "another order": (in_another_order, "is each layer in its place"),
         "no return": (ForgetsToReturn, "`call` returned None"),
+        "another sentinel": (with_another_sentinel, "mask_value is 0.0, not -99999.99"),
         "a layer": (lambda: layers.GRU(20), "a Keras model is asked for"),
     },
 }

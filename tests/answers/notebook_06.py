@@ -290,6 +290,11 @@ def by_keras(scores, mask):
     return ops.where(mask, weights, 0)
 
 
+def without_weights(layer, x, ids):
+    layer.set_weights([0 * w for w in layer.get_weights()])
+    return layer(x, x)
+
+
 WRONG = {
     "6.1": {
         "as it was": (rating, "as it was"),
@@ -357,6 +362,7 @@ WRONG = {
         "printed": (lambda ids, *layers: print(mended()(ids, *layers)), "returned None"),
     },
     "6.2": {
+        "weights of 0": (without_weights, "weights of the layer have changed"),
         "published": (with_mask(published), "That is the code as it stands"),
         "one inversion of all": (with_mask(lambda ids: 1 - published(ids)), "hides \\*earlier"),
         "the padding part inverted, and still maximum": (

@@ -210,6 +210,7 @@ def by_weights(predicted, ids):
 
 WRONG = {
     "7.1": {
+        "a percentage": (lambda y, s, ids: 100 * precision(y, s, ids != 0), "a percentage"),
         "padding counted": (lambda y, s, ids: precision(y, s), "with padding counted"),
         "flipped polarity": (lambda y, s, ids: precision(y, s, ids == 0), "wrong way round"),
         "labels masked alone": (
@@ -239,6 +240,10 @@ WRONG = {
         ),
     },
     "7.2": {
+        "two things": (
+            lambda t, p: (mean_of(each_step)(t, p), t),
+            r"`mended_loss\(y_true, y_pred\)` returns 2 things",
+        ),
         "published": (published, "published loss"),
         "no mask": (each_step, "not masked at all"),
         "sum": (lambda t, p: ops.sum(published(t, p)), "divide by how many"),

@@ -196,8 +196,19 @@ def keys_kept(parts, inputs, mask):
     return parts.scores(parts.attention(x, x, attention_mask=mask[:, None, :]))
 
 
+def without_weights(embedding, words, sentences, ids):
+    embedding.set_weights([0 * weight for weight in embedding.get_weights()])
+    return np.zeros((len(ids), 5))
+
+
+def minus_one(parts, inputs, mask):
+    x = parts.hidden(parts.embedding(inputs))
+    return parts.scores(parts.pool(ops.where(mask[..., None], x, -1.0)))
+
+
 WRONG = {
     "8.1": {
+        "weights of zeros": (without_weights, "weights of the layers have changed"),
         "as published": (as_published, "raised"),
         "embedded in time": (embedded_in_time, "padded words are read, and so are padded sen"),
         "no masks": (read(everything, every_sentence), "padded words are read, and so are"),
@@ -252,6 +263,8 @@ WRONG = {
         "as it was": ({POOL: as_it_was}, "not mended yet"),
         "zeros": ({POOL: max_of_zeros}, "padding still moves"),
         "a mean": ({POOL: mean_instead}, r"\*without padding\* are others"),
+        "no function": ({POOL: None}, "is to be a function; it is of the type NoneType"),
+        "-1 for padding": ({POOL: minus_one}, "can still win"),
         "padding after only": ({POOL: first_steps}, "you count on one side"),
         "ids known": ({POOL: ids_only}, "padding|others"),
         "flipped": ({POOL: flipped}, "padding still moves"),
