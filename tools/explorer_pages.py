@@ -191,7 +191,8 @@ def _body(svg: str) -> str:
     """What is inside matplotlib's `<svg>`, with fewer digits."""
     inside = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
     inside = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", inside, flags=re.S)
-    inside = re.sub(r' d="[^"]*"', lambda d: re.sub(r"(\d\.\d{2})\d+", r"\1", d[0]), inside)
+    places = r' d="[^"]*"| [xy]="[^"]*"|translate\([^)]*\)'
+    inside = re.sub(places, lambda p: re.sub(r"(\d\.\d{2})\d+", r"\1", p[0]), inside)
     return re.sub(r"\s*\n\s*", " ", inside).strip()
 
 
