@@ -201,6 +201,11 @@ def without_weights(embedding, words, sentences, ids):
     return np.zeros((len(ids), 5))
 
 
+def above_1(parts, inputs, mask):
+    x = parts.hidden(parts.embedding(inputs))
+    return parts.scores(parts.pool(ops.where((inputs > 1)[..., None], x, -1e9)))
+
+
 def minus_one(parts, inputs, mask):
     x = parts.hidden(parts.embedding(inputs))
     return parts.scores(parts.pool(ops.where(mask[..., None], x, -1.0)))
@@ -264,6 +269,7 @@ WRONG = {
         "zeros": ({POOL: max_of_zeros}, "padding still moves"),
         "a mean": ({POOL: mean_instead}, r"\*without padding\* are others"),
         "no function": ({POOL: None}, "is to be a function; it is of the type NoneType"),
+        "ids above 1": ({POOL: above_1}, "a real step still is, too"),
         "-1 for padding": ({POOL: minus_one}, "can still win"),
         "padding after only": ({POOL: first_steps}, "you count on one side"),
         "ids known": ({POOL: ids_only}, "padding|others"),
