@@ -33,8 +33,8 @@ def _merged_mask(function: Any) -> str:
             call(function, first, second, shown=shown),
             first | second,
             {
-                "That keeps a step only where *both* inputs do, as Keras did up to 3.3. Since 3.4 "
-                "it keeps one where *either* does.": first & second,
+                "That keeps a step only where *both* inputs do, as Keras 2 did. Keras 3.15 keeps "
+                "one where *either* does.": first & second,
                 "That is the mask of the first input; the second has one, too.": first,
                 "That is the mask of the second input; the first has one, too.": second,
                 "That keeps the steps where the two *differ*; where both keep, keep, too.": first
