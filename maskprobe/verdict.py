@@ -89,6 +89,9 @@ def judge(audit: Any, maker: Any, look: SecondLook) -> None:
         plain = [row for row in trace if row.mask_out is None and "Embedding" in row.class_name]
         first = plain[0].name if plain else ""
         what = "no mask is made, so every step is kept"
+        given = [row.name for row in trace if row.mask_in is not None]
+        if given:  # by hand
+            what = f"no layer makes a mask, and the one that {given[0]} is given lets padding in"
         return found("no mask", ("wanted", "declared"), first, what)
     wrong = [row for row in trace if row.inverted]
     if wrong:
