@@ -149,7 +149,7 @@ def test_rules_of_merged_masks(records):
 def test_what_training_does(records):
     assert records["Dropout(0.5)"].training == "random"
     assert records["LSTM"].training == "the same"
-    assert records["BatchNormalization"].training == "other statistics: padding does not count"
+    assert records["BatchNormalization"].training == "updates itself: padding does not count"
 
 
 class NormalizesAll(layers.BatchNormalization):
@@ -198,8 +198,8 @@ class HalfMasked(Quiet):
 
 def test_layers_that_are_known_by_construction():
     r = examine(NormalizesAll())
-    assert (r.role, r.training) == ("passes on", "other statistics: padding counts")
-    assert examine(Remembers()).training == "other statistics: padding counts"
+    assert (r.role, r.training) == ("passes on", "updates itself: padding counts")
+    assert examine(Remembers()).training == "updates itself: padding counts"
     assert examine(Quiet()).role == "passes on"
     assert examine(Quiet(keep=False)).role == "drops (silently)"
     r = examine(HalfMasked())

@@ -429,7 +429,7 @@ def _training(form: Form, layer: Any) -> str:
     except Exception as error:
         return f"fails: {type(error).__name__}"
     what = "padding counts" if counts else "padding does not count"
-    return ("other statistics" if moved else "another output") + f": {what}"
+    return ("updates itself" if moved else "another output") + f": {what}"
 
 
 def _empty_row(form: Form, layer: Any) -> str:
