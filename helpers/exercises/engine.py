@@ -35,6 +35,7 @@ from typing import Any
 from helpers.heatmaps import MaskFigure, plot_mask
 
 import numpy as np
+from numpy import allclose, isclose  # by name: an answer may put something else into NumPy
 
 NOT_ATTEMPTED, NOT_YET, CORRECT = "not attempted", "not yet", "correct"
 _MARKS = {NOT_ATTEMPTED: "○", NOT_YET: "✗", CORRECT: "✓"}
@@ -332,7 +333,7 @@ def compare_values(
     if values.shape != right.shape:
         raise NotYet(f"`{shown}` has shape {values.shape}; expected {right.shape}.")
     if not same(values, right, tolerance):
-        where = np.argwhere(~np.isclose(values, right, rtol=0, atol=tolerance, equal_nan=True))[0]
+        where = np.argwhere(~isclose(values, right, rtol=0, atol=tolerance, equal_nan=True))[0]
         place = tuple(map(int, where))
         raise NotYet(
             f"`{shown}`: at {list(place)} it is {values[place]:g}; expected {right[place]:g}."
@@ -343,7 +344,8 @@ def as_array(got: Any, shown: str) -> np.ndarray:
     """`got` as a numeric array, or `NotYet`."""
     if isinstance(got, (tuple, list)) and any(np.ndim(x) for x in got if hasattr(x, "shape")):
         if isinstance(got, tuple):
-            raise NotYet(f"`{shown}` returns {len(got)} things: return the one asked for, alone.")
+            things = "a tuple" if len(got) == 1 else f"{len(got)} things"
+            raise NotYet(f"`{shown}` returns {things}: return the one asked for, alone.")
     if type(got).__name__ in ("KerasTensor", "SymbolicTensor"):
         raise NotYet(f"`{shown}` is symbolic and has no values: compute with what you are given.")
     try:
@@ -371,7 +373,7 @@ def as_array(got: Any, shown: str) -> np.ndarray:
 
 def same(a: np.ndarray, b: np.ndarray, tolerance: float = 0.0) -> bool:
     """Whether two arrays have one shape and the same values; dtypes may differ."""
-    return a.shape == b.shape and np.allclose(
+    return a.shape == b.shape and allclose(
         a.astype(float), b.astype(float), rtol=0, atol=tolerance, equal_nan=True
     )
 
@@ -411,7 +413,8 @@ def in_words(error: BaseException) -> str:
         message = "(it has no message)"
     message = re.sub(r"\x1b\[[0-9;]*m|\{\{\w+ [^}]*\}\}", "", message)
     message = message.split("Arguments received by")[0].split("[Op:")[0]
-    return textwrap.shorten(f"{type(error).__name__}: {message}", 400, placeholder=" …")
+    said = f"{type(error).__name__}: {message}" if message.strip() else type(error).__name__
+    return textwrap.shorten(said, 400, placeholder=" …")
 
 
 def _a(thing: Any) -> str:
