@@ -143,7 +143,6 @@ DRAW_ANEW = {"04", "06", "07", "08", "09", "10"}
                 path.name[:2] in DRAW_ANEW,
                 reason="a cell draws weights or names layers anew",
                 raises=AssertionError,
-                strict=True,
             ),
         )
         for path in notebooks.PATHS
