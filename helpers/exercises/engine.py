@@ -33,15 +33,16 @@ from importlib import import_module
 from typing import Any
 
 from helpers.heatmaps import MaskFigure, plot_mask
+from helpers.language import N_, _, _n
 
 import numpy as np
 from numpy import allclose, isclose  # by name: an answer may put something else into NumPy
 
-NOT_ATTEMPTED, NOT_YET, CORRECT = "not attempted", "not yet", "correct"
+NOT_ATTEMPTED, NOT_YET, CORRECT = N_("not attempted"), N_("not yet"), N_("correct")
 _MARKS = {NOT_ATTEMPTED: "○", NOT_YET: "✗", CORRECT: "✓"}
 _NOTHING = object()  # no answer was handed over
 _LONGEST = 900  # characters of a message
-_TO_DO = "Replace the `...` above, run that cell, then this."
+_TO_DO = N_("Replace the `...` above, run that cell, then this.")
 
 
 def check(number: str, answer: Any = _NOTHING) -> Verdict:
@@ -65,33 +66,42 @@ def check(number: str, answer: Any = _NOTHING) -> Verdict:
         return Verdict(
             name,
             NOT_YET,
-            f'The exercise comes first, then the answer: `check("{answer}", …)`.'
+            _('The exercise comes first, then the answer: `check("{answer}", …)`.', answer=answer)
             if swapped
-            else f"There is no exercise {name!r}: take the number from its heading, as in "
-            '`check("1.1", …)`.',
+            else _(
+                "There is no exercise {name!r}: take the number from its heading, as in "
+                '`check("1.1", …)`.',
+                name=name,
+            ),
         )
     if answer is _NOTHING:
-        return Verdict(name, NOT_YET, f'Hand over your answer, too: `check("{name}", …)`.')
+        return Verdict(
+            name, NOT_YET, _('Hand over your answer, too: `check("{name}", …)`.', name=name)
+        )
     if answer is ...:
-        return Verdict(name, NOT_ATTEMPTED, _TO_DO)
+        return Verdict(name, NOT_ATTEMPTED, _(_TO_DO))
     if answer is None:
         return Verdict(
             name,
             NOT_YET,
-            "Your answer is None. `print(…)`, for one, returns None: leave it out, and if it is "
-            "a function that makes the answer, give it a `return`.",
+            _(
+                "Your answer is None. `print(…)`, for one, returns None: leave it out, and "
+                "if it is a function that makes the answer, give it a `return`."
+            ),
         )
     try:
         with _undisturbed():
             praise = judge(answer)
     except NotAttempted:
-        return Verdict(name, NOT_ATTEMPTED, _TO_DO)
+        return Verdict(name, NOT_ATTEMPTED, _(_TO_DO))
     except NotYet as mistake:
         return Verdict(name, NOT_YET, _shortened(str(mistake)), mistake.figure)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # an answer of a kind that no judge foresaw
-        return Verdict(name, NOT_YET, f"Your answer could not be checked: {in_words(error)}")
+        return Verdict(
+            name, NOT_YET, _("Your answer could not be checked: {error}", error=in_words(error))
+        )
     return Verdict(name, CORRECT, praise or "")
 
 
@@ -156,17 +166,21 @@ class Verdict:
         return float(bool(self))
 
     def __str__(self) -> str:
-        head = f"{_MARKS[self.outcome]} Exercise {self.number}: {self.outcome}."
+        head = self._head(self.number)
         return " ".join([head, self.message]).rstrip()
 
     __repr__ = __str__
 
-    def _repr_mimebundle_(self, **_):
-        head = f"{_MARKS[self.outcome]} Exercise {escape(self.number)}: {self.outcome}."
+    def _head(self, number: str) -> str:
+        mark, outcome = _MARKS[self.outcome], _(self.outcome)
+        return _("{mark} Exercise {number}: {outcome}.", mark=mark, number=number, outcome=outcome)
+
+    def _repr_mimebundle_(self, **_kwargs):
+        head = self._head(escape(self.number))
         html = f'<p role="status"><b>{head}</b> {_code(self.message)}</p>'
         words = str(self)
         if self.figure is not None:
-            data, _ = self.figure._repr_mimebundle_()
+            data, _metadata = self.figure._repr_mimebundle_()
             alt = escape(self.figure.words, quote=True)
             html += f'<img alt="{alt}" src="data:image/png;base64,{data["image/png"]}">'
             words += "\n" + self.figure.words
@@ -205,16 +219,16 @@ def id_batches(*, largest: int = 3215, empty_rows: bool = False) -> dict[str, np
         return np.array([[next(ids) if c == "x" else 0 for c in row] for row in rows], "int32")
 
     batches = {
-        "padding after the words": batch("xxxxx", "xxx..", "x...."),
-        "padding before the words": batch("..xxxx", "xxxxxx", ".....x", "...xxx"),
-        "padding between the words": batch("x.xx.xx", ".xx.x.x"),
-        "no padding": batch("xxxx", "xxxx", "xxxx", "xxxx", "xxxx"),
-        "a batch of one": batch("xxxxx..."),
-        "sentences of one step": batch("x", "x"),
-        "as many sentences as steps": batch("xxx", "xx.", ".xx"),
+        N_("padding after the words"): batch("xxxxx", "xxx..", "x...."),
+        N_("padding before the words"): batch("..xxxx", "xxxxxx", ".....x", "...xxx"),
+        N_("padding between the words"): batch("x.xx.xx", ".xx.x.x"),
+        N_("no padding"): batch("xxxx", "xxxx", "xxxx", "xxxx", "xxxx"),
+        N_("a batch of one"): batch("xxxxx..."),
+        N_("sentences of one step"): batch("x", "x"),
+        N_("as many sentences as steps"): batch("xxx", "xx.", ".xx"),
     }
     if empty_rows:
-        batches["a sentence without words"] = batch("xx..", "....", ".xxx")
+        batches[N_("a sentence without words")] = batch("xx..", "....", ".xxx")
     return batches
 
 
@@ -225,7 +239,7 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
         shown: The call as the learner would write it, for messages: `"padding_mask(ids)"`.
     """
     if not callable(function):
-        raise NotYet(f"A function is asked for, and this is {_a(function)}.")
+        raise NotYet(_("A function is asked for, and this is {a_thing}.", a_thing=_a(function)))
     try:
         result = function(*(copy.deepcopy(a) for a in arguments))
     except (NotYet, NotAttempted, KeyboardInterrupt):
@@ -236,8 +250,11 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
         raise NotAttempted
     if result is None:
         raise NotYet(
-            f"`{shown}` returned None: is a `return` missing, or does it return what `print` "
-            "returns?"
+            _(
+                "`{shown}` returned None: is a `return` missing, or does it return what "
+                "`print` returns?",
+                shown=shown,
+            )
         )
     return result
 
@@ -272,7 +289,9 @@ def call_layer(layer: Any, *inputs: Any, shown: str, **options: Any) -> Any:
         if outputs and outputs[-1] is None:
             if _is_stub(own):
                 raise NotAttempted from error
-            raise NotYet(f"`call` returned None, for {shown}: is a `return` missing?") from error
+            raise NotYet(
+                _("`call` returned None, for {shown}: is a `return` missing?", shown=shown)
+            ) from error
         raise NotYet(f"`{shown}` raised {in_words(error)}") from error
     finally:
         with contextlib.suppress(AttributeError):
@@ -298,23 +317,42 @@ def compare_mask(
         tokens, axes: For the picture of the difference, as for `plot_mask`.
     """
     values = as_array(got, shown)
-    for message, wrong in {**mistakes, _FLIPPED: ~right}.items():
+    for message, wrong in {**mistakes, _(_FLIPPED): ~right}.items():
         if same(values, np.asarray(wrong)) and not same(values, right):
             raise NotYet(message, _difference(values, right, tokens, axes))
     if values.shape != right.shape:
-        raise NotYet(f"`{shown}` has shape {values.shape}; expected {right.shape}.")
+        raise NotYet(
+            _(
+                "`{shown}` has shape {shape}; expected {expected}.",
+                shown=shown,
+                shape=values.shape,
+                expected=right.shape,
+            )
+        )
     if not same(values, right):
         figure = _difference(values, right, tokens, axes)
         count = int((values != right).sum())
-        raise NotYet(f"`{shown}`: {count} of {right.size} steps differ.", figure)
+        raise NotYet(
+            _(
+                "`{shown}`: {count} of {size} steps differ.",
+                shown=shown,
+                count=count,
+                size=right.size,
+            ),
+            figure,
+        )
     if values.dtype != bool:
         raise NotYet(
-            f"The values are right, but `{shown}` has dtype {values.dtype}. A mask in Keras is "
-            "boolean: True and False."
+            _(
+                "The values are right, but `{shown}` has dtype {dtype}. A mask in Keras is "
+                "boolean: True and False.",
+                shown=shown,
+                dtype=values.dtype,
+            )
         )
 
 
-_FLIPPED = "The polarity is flipped: True must mean *keep*, and here it marks what is masked."
+_FLIPPED = N_("The polarity is flipped: True must mean *keep*, and here it marks what is masked.")
 
 
 def compare_values(
@@ -331,12 +369,25 @@ def compare_values(
         if same(values, np.asarray(wrong), tolerance) and not same(values, right, tolerance):
             raise NotYet(message)
     if values.shape != right.shape:
-        raise NotYet(f"`{shown}` has shape {values.shape}; expected {right.shape}.")
+        raise NotYet(
+            _(
+                "`{shown}` has shape {shape}; expected {expected}.",
+                shown=shown,
+                shape=values.shape,
+                expected=right.shape,
+            )
+        )
     if not same(values, right, tolerance):
         where = np.argwhere(~isclose(values, right, rtol=0, atol=tolerance, equal_nan=True))[0]
         place = tuple(map(int, where))
         raise NotYet(
-            f"`{shown}`: at {list(place)} it is {values[place]:g}; expected {right[place]:g}."
+            _(
+                "`{shown}`: at {place} it is {value:g}; expected {expected:g}.",
+                shown=shown,
+                place=list(place),
+                value=values[place],
+                expected=right[place],
+            )
         )
 
 
@@ -344,15 +395,30 @@ def as_array(got: Any, shown: str) -> np.ndarray:
     """`got` as a numeric array, or `NotYet`."""
     if isinstance(got, (tuple, list)) and any(np.ndim(x) for x in got if hasattr(x, "shape")):
         if isinstance(got, tuple):
-            things = "a tuple" if len(got) == 1 else f"{len(got)} things"
-            raise NotYet(f"`{shown}` returns {things}: return the one asked for, alone.")
+            things = _n("a tuple", "{n} things", len(got))
+            raise NotYet(
+                _(
+                    "`{shown}` returns {things}: return the one asked for, alone.",
+                    shown=shown,
+                    things=things,
+                )
+            )
     if type(got).__name__ in ("KerasTensor", "SymbolicTensor"):
-        raise NotYet(f"`{shown}` is symbolic and has no values: compute with what you are given.")
+        raise NotYet(
+            _(
+                "`{shown}` is symbolic and has no values: compute with what you are given.",
+                shown=shown,
+            )
+        )
     try:
         values = np.asarray(got)
     except Exception:
         raise NotYet(
-            f"`{shown}` is {_a(got)} that is no array: have its rows one length?"
+            _(
+                "`{shown}` is {a_thing} that is no array: have its rows one length?",
+                shown=shown,
+                a_thing=_a(got),
+            )
         ) from None
     if values.dtype.name == "bfloat16":  # of ml_dtypes: NumPy does not know its kind
         values = values.astype("float32")
@@ -360,13 +426,23 @@ def as_array(got: Any, shown: str) -> np.ndarray:
         first = (
             textwrap.shorten(str(values.flat[0])[:200], 40, placeholder="…") if values.size else ""
         )
-        raise NotYet(f"`{shown}` is no array of numbers: it holds text, such as {first!r}.")
+        raise NotYet(
+            _(
+                "`{shown}` is no array of numbers: it holds text, such as {first!r}.",
+                shown=shown,
+                first=first,
+            )
+        )
     if values.dtype == object and any(item is ... for item in values.flat):
-        raise NotYet(f"There is still a `...` in `{shown}`.")
+        raise NotYet(_("There is still a `...` in `{shown}`.", shown=shown))
     if values.dtype.kind not in "biuf":
         raise NotYet(
-            f"`{shown}` is no array of numbers: its type is {type(got).__name__}, "
-            f"its dtype {values.dtype}."
+            _(
+                "`{shown}` is no array of numbers: its type is {type}, its dtype {dtype}.",
+                shown=shown,
+                type=type(got).__name__,
+                dtype=values.dtype,
+            )
         )
     return values
 
@@ -385,11 +461,11 @@ def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
     """
     if values.shape != right.shape or not np.isin(values, (0, 1)).all() or right.ndim > 3:
         return None
-    title = "Your mask"
+    title = _("Your mask")
     if right.ndim == 3:
         first = int(np.argwhere(values.astype(bool) != right)[0][0])
         values, right, tokens = values[first], right[first], None
-        title, axes = f"Your mask of sequence {first}", axes or ("query", "key")
+        title, axes = _("Your mask of sequence {first}", first=first), axes or ("query", "key")
     wrong = values.astype(bool) != right
     texts = [] if tokens is None else np.asarray(tokens).astype(str)
     rows, marks = np.atleast_2d(values.astype(int)), np.atleast_2d(wrong)
@@ -398,11 +474,12 @@ def _difference(values: np.ndarray, right: np.ndarray, tokens: Any, axes: Any):
         [f"{text} ✗" if bad else str(text) for text, bad in zip(row, bads)]
         for row, bads in zip(cells, marks)
     ]
-    return plot_mask(rows, tokens=labelled, axes=axes, title=f"{title}: {_steps_differ(wrong)} (✗)")
+    title = _("{title}: {difference} (✗)", title=title, difference=_steps_differ(wrong))
+    return plot_mask(rows, tokens=labelled, axes=axes, title=title)
 
 
 def _steps_differ(wrong: np.ndarray) -> str:
-    return "1 step differs" if wrong.sum() == 1 else f"{wrong.sum()} steps differ"
+    return _n("{n} step differs", "{n} steps differ", int(wrong.sum()))
 
 
 def in_words(error: BaseException) -> str:
@@ -410,7 +487,7 @@ def in_words(error: BaseException) -> str:
     try:
         message = str(error)
     except BaseException:  # an error that cannot even say what it is
-        message = "(it has no message)"
+        message = _("(it has no message)")
     message = re.sub(r"\x1b\[[0-9;]*m|\{\{\w+ [^}]*\}\}", "", message)
     message = message.split("Arguments received by")[0].split("[Op:")[0]
     said = f"{type(error).__name__}: {message}" if message.strip() else type(error).__name__
@@ -420,7 +497,9 @@ def in_words(error: BaseException) -> str:
 def _a(thing: Any) -> str:
     """`"an int"`, `"a list"`."""
     name = type(thing).__name__
-    return f"a{'n' * (name[:1].lower() in 'aeiou')} {name}"
+    if name[:1].lower() in "aeiou":
+        return _("an {type}", type=name)
+    return _("a {type}", type=name)
 
 
 def _printable(number: Any) -> str:
