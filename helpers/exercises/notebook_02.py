@@ -11,6 +11,7 @@ from helpers.exercises.engine import (
     compare_values,
     id_batches,
 )
+from helpers.language import _
 
 import numpy as np
 
@@ -19,39 +20,68 @@ def _make_embedding(function: Any) -> str:
     from keras.layers import Embedding, Layer
 
     if isinstance(function, Layer):
-        raise NotYet("That is a layer; the function that makes one is asked for.")
+        raise NotYet(_("That is a layer; the function that makes one is asked for."))
     for words, features in ((13, 4), (2, 7), (40, 3), (600, 2), (1, 5)):
         shown = f"make_embedding({words}, {features})"
         layer = call(function, words, features, shown=shown)
         if not isinstance(layer, Embedding):
             raise NotYet(
-                f"An `Embedding` layer is asked for; `{shown}` is of the type "
-                f"{type(layer).__name__}."
+                _(
+                    "An `Embedding` layer is asked for; `{shown}` is of the type {type}.",
+                    shown=shown,
+                    type=type(layer).__name__,
+                )
             )
         rows, size = _table_shape(layer, shown)
         if rows != words + 1 and (rows, size) in ((features, words + 1), (features, words)):
-            raise NotYet("The two sizes are swapped: `input_dim`, the rows, comes first.")
+            raise NotYet(_("The two sizes are swapped: `input_dim`, the rows, comes first."))
         if rows == words:
             raise NotYet(
-                f"Id {words} has no row: `{shown}` has `input_dim={rows}`, rows 0 to {rows - 1}. "
-                "Id 0 needs a row, too."
+                _(
+                    "Id {words} has no row: `{shown}` has `input_dim={rows}`, rows 0 to "
+                    "{last}. Id 0 needs a row, too.",
+                    words=words,
+                    shown=shown,
+                    rows=rows,
+                    last=rows - 1,
+                )
             )
         if rows == words + 2:
             raise NotYet(
-                f"One row too many: ids 0 to {words} are {words + 1} rows. (Keras' "
-                "documentation once said |vocabulary| + 2, too.)"
+                _(
+                    "One row too many: ids 0 to {words} are {count} rows. (Keras' "
+                    "documentation once said |vocabulary| + 2, too.)",
+                    words=words,
+                    count=words + 1,
+                )
             )
         if rows != words + 1:
-            raise NotYet(f"`{shown}` has `input_dim={rows}`; ids go from 0 to {words}.")
+            raise NotYet(
+                _(
+                    "`{shown}` has `input_dim={rows}`; ids go from 0 to {words}.",
+                    shown=shown,
+                    rows=rows,
+                    words=words,
+                )
+            )
         if size != features:
-            raise NotYet(f"`{shown}` makes vectors of {size} numbers; {features} are asked for.")
+            raise NotYet(
+                _(
+                    "`{shown}` makes vectors of {size} numbers; {features} are asked for.",
+                    shown=shown,
+                    size=size,
+                    features=features,
+                )
+            )
         every = np.array([[*range(1, words + 1), 0, 0], [0, *range(words, 0, -1), 0]])
         batches = [every, *id_batches(largest=words, empty_rows=True).values()]
         for ids in batches:
-            mistakes = {"It masks id 1, a word like any other.": ids > 1}
+            mistakes = {_("It masks id 1, a word like any other."): ids > 1}
             _compare_declared(layer, ids, ids != 0, mistakes, shown=shown, tokens=ids)
         _compare_arriving(layer, batches, batches, shown=shown)
-    return "A row for each word and one for the padding; and id 0 is masked, for all layers behind."
+    return _(
+        "A row for each word and one for the padding; and id 0 is masked, for all layers behind."
+    )
 
 
 def _table_shape(layer: Any, shown: str) -> tuple[int, int]:
@@ -69,7 +99,12 @@ def _compare_declared(
     """What the layer says when it is asked for its mask."""
     asked = f"{shown}.compute_mask(ids)"
     if (mask := layer.compute_mask(ids)) is None:
-        raise NotYet(f"It makes no mask: `{asked}` is None. Which argument of `Embedding` does?")
+        raise NotYet(
+            _(
+                "It makes no mask: `{asked}` is None. Which argument of `Embedding` does?",
+                asked=asked,
+            )
+        )
     compare_mask(mask, right, mistakes, shown=asked, tokens=tokens)
 
 
@@ -95,16 +130,32 @@ def _compare_arriving(layer: Any, batches: list, tokens: list, *, shown: str) ->
         for read in (both, model):
             vectors, kept = as_array(call(read, ids, shown=shown), shown), ids != 0
             if vectors.shape != (right := (*ids.shape, layer.output_dim)):
-                raise NotYet(f"`{shown}` has shape {vectors.shape}; expected {right}.")
+                raise NotYet(
+                    _(
+                        "`{shown}` has shape {shape}; expected {right}.",
+                        shown=shown,
+                        shape=vectors.shape,
+                        right=right,
+                    )
+                )
             if not np.allclose(vectors[kept], table[ids[kept]], rtol=0.01, atol=0.01):
-                raise NotYet(f"`{shown}` does not hold the rows of the table that the ids name.")
+                raise NotYet(
+                    _(
+                        "`{shown}` does not hold the rows of the table that the ids name.",
+                        shown=shown,
+                    )
+                )
             if given[-1] is None:
                 raise NotYet(
-                    "Asked for it, the layer names the right mask; but its output carries none, "
-                    "so a layer behind gets no mask. Keras settles that while the layer is made: "
-                    "say `mask_zero=True` there, not later."
+                    _(
+                        "Asked for it, the layer names the right mask; but its output "
+                        "carries none, so a layer behind gets no mask. Keras settles that "
+                        "while the layer is made: say `mask_zero=True` there, not later."
+                    )
                 )
-            compare_mask(given[-1], kept, {}, shown=f"the mask on {shown}", tokens=texts)
+            compare_mask(
+                given[-1], kept, {}, shown=_("the mask on {shown}", shown=shown), tokens=texts
+            )
 
 
 def _masked_mean(function: Any) -> str:
@@ -136,47 +187,64 @@ def _masked_mean(function: Any) -> str:
         span = (steps >= mask.argmax(axis=1)[:, None]) & (steps < ends[:, None])
         first = steps < count[:, None]
         mistakes = {
-            "That is the published line: it divides by all steps, not by those that are "
-            "kept.": total / mask.shape[1],
-            "That is the mean of all steps, of the masked ones, too.": vectors.mean(axis=1),
-            "The polarity is flipped: that adds up the masked steps.": (vectors - kept).sum(axis=1)
+            _(
+                "That is the published line: it divides by all steps, not by those that are kept."
+            ): total / mask.shape[1],
+            _("That is the mean of all steps, of the masked ones, too."): vectors.mean(axis=1),
+            _("The polarity is flipped: that adds up the masked steps."): (vectors - kept).sum(
+                axis=1
+            )
             / np.maximum((~mask).sum(axis=1), 1)[:, None],
-            "That is the sum; divide it by the number of kept steps.": total,
-            "A kept step may have a vector of zeros: count the kept steps in the mask.": total
+            _("That is the sum; divide it by the number of kept steps."): total,
+            _("A kept step may have a vector of zeros: count the kept steps in the mask."): total
             / np.maximum((kept != 0).any(axis=-1, keepdims=True).sum(axis=1), 1),
-            "A 0 in a kept vector is a number, too: divide by the kept steps, counted in the "
-            "mask.": total / np.maximum((kept != 0).sum(axis=1), 1),
-            "It divides by the kept steps of the whole batch; each sentence has its own "
-            "number.": total / mask.sum(),
-            "It divides by the kept steps of the longest sentence; each has its own number.": total
-            / count.max(),
-            "It averages over the features; the steps are axis 1.": kept.mean(axis=-1),
-            "It averages over the sentences; the steps are axis 1.": kept.sum(axis=0)
+            _(
+                "A 0 in a kept vector is a number, too: divide by the kept steps, counted "
+                "in the mask."
+            ): total / np.maximum((kept != 0).sum(axis=1), 1),
+            _(
+                "It divides by the kept steps of the whole batch; each sentence has its own number."
+            ): total / mask.sum(),
+            _(
+                "It divides by the kept steps of the longest sentence; each has its own number."
+            ): total / count.max(),
+            _("It averages over the features; the steps are axis 1."): kept.mean(axis=-1),
+            _("It averages over the sentences; the steps are axis 1."): kept.sum(axis=0)
             / np.maximum(mask.sum(axis=0), 1)[:, None],
-            "Padding may stand before the words, or between: do not count, multiply.": _mean(
+            _("Padding may stand before the words, or between: do not count, multiply."): _mean(
                 vectors, first
             ),
-            "The kept steps are not always the last ones: do not count, multiply.": _mean(
+            _("The kept steps are not always the last ones: do not count, multiply."): _mean(
                 vectors, first[:, ::-1]
             ),
-            "It averages from the first kept step to the last; masked steps in between count, "
-            "too.": _mean(vectors, span),
+            _(
+                "It averages from the first kept step to the last; masked steps in between "
+                "count, too."
+            ): _mean(vectors, span),
         }
         if mask is square:
             mistakes |= {
-                "The mean is taken over the whole batch; one vector for each sentence is asked "
-                "for.": vectors[mask].mean(axis=0),
-                "The mask lies over the features: it needs an axis of its own for them, "
-                "`(batch, timesteps, 1)`.": (vectors * mask).sum(axis=1) / count[:, None],
-                "The numbers of kept steps lie over the features: they need the shape "
-                "`(batch, 1)`.": total / count,
-                "Mask and numbers lie over the features: both need an axis for them, "
-                "`mask[..., None]`.": (vectors * mask).sum(axis=1) / count,
+                _(
+                    "The mean is taken over the whole batch; one vector for each sentence "
+                    "is asked for."
+                ): vectors[mask].mean(axis=0),
+                _(
+                    "The mask lies over the features: it needs an axis of its own for "
+                    "them, `(batch, timesteps, 1)`."
+                ): (vectors * mask).sum(axis=1) / count[:, None],
+                _(
+                    "The numbers of kept steps lie over the features: they need the shape "
+                    "`(batch, 1)`."
+                ): total / count,
+                _(
+                    "Mask and numbers lie over the features: both need an axis for them, "
+                    "`mask[..., None]`."
+                ): (vectors * mask).sum(axis=1) / count,
             }
         compare_values(got, right, mistakes, shown="masked_mean(vectors, mask)", tolerance=1e-5)
-    return (
-        "The sum of what is kept, divided by how much is kept. (`GlobalAveragePooling1D` does the "
-        "same, and reads the mask by itself.)"
+    return _(
+        "The sum of what is kept, divided by how much is kept. "
+        "(`GlobalAveragePooling1D` does the same, and reads the mask by itself.)"
     )
 
 
@@ -192,18 +260,18 @@ def _make_layers(function: Any) -> str:
         shown = "make_layers(vocabulary, features)"
         pair = call(function, known, features, shown=shown)
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise NotYet(f"`{shown}` returns two layers, `lookup, embedding`.")
+            raise NotYet(_("`{shown}` returns two layers, `lookup, embedding`.", shown=shown))
         _compare_layers(*pair, known, features)
-    return "Only the empty string has id 0, each id has its row, and layers behind get the mask."
+    return _("Only the empty string has id 0, each id has its row, and layers behind get the mask.")
 
 
 def _compare_layers(lookup: Any, embedding: Any, known: list[str], features: int) -> None:
     from keras.layers import Embedding
 
     if isinstance(lookup, Embedding) or not isinstance(embedding, Embedding):
-        raise NotYet("The lookup comes first, then an `Embedding`.")
+        raise NotYet(_("The lookup comes first, then an `Embedding`."))
     if getattr(lookup, "num_oov_indices", 1) == 0:
-        raise NotYet("With `num_oov_indices=0` an unknown word is an error; it needs an id.")
+        raise NotYet(_("With `num_oov_indices=0` an unknown word is an error; it needs an id."))
     first, last = known[0], known[-1]
     every = np.array([[*known, "keras"], ["masks", first, *[""] * (len(known) - 1)]])
     before = np.array([["", "", "", first], ["", "masks", "Hello", last], [""] * 4])
@@ -212,17 +280,40 @@ def _compare_layers(lookup: Any, embedding: Any, known: list[str], features: int
     found = [_ids(lookup, texts, known, embedding) for texts in batches]
     words = found[0][0].tolist()
     if len({*words[:-1]}) < len(known) or words[-1] in words[:-1]:
-        raise NotYet(f"Two different words share an id: {every[0, -6:].tolist()} → {words[-6:]}.")
+        raise NotYet(
+            _(
+                "Two different words share an id: {words} → {ids}.",
+                words=every[0, -6:].tolist(),
+                ids=words[-6:],
+            )
+        )
     rows, most = _table_shape(embedding, "embedding")[0], max(int(ids.max()) for ids in found)
     if rows <= most:
         raise NotYet(
-            f"Id {most} has no row: {len(known)} words, padding *and unknown* have the ids 0 "
-            f"to {most}; `input_dim` is {rows}."
+            _(
+                "Id {most} has no row: {count} words, padding *and unknown* have the ids 0 "
+                "to {most}; `input_dim` is {rows}.",
+                most=most,
+                count=len(known),
+                rows=rows,
+            )
         )
     if rows > most + 1:
-        raise NotYet(f"The ids go from 0 to {most}; `input_dim` is {rows}, more than needed.")
+        raise NotYet(
+            _(
+                "The ids go from 0 to {most}; `input_dim` is {rows}, more than needed.",
+                most=most,
+                rows=rows,
+            )
+        )
     if embedding.output_dim != features:
-        raise NotYet(f"The vectors have {embedding.output_dim} numbers; asked: {features}.")
+        raise NotYet(
+            _(
+                "The vectors have {output_dim} numbers; asked: {features}.",
+                output_dim=embedding.output_dim,
+                features=features,
+            )
+        )
     _compare_arriving(embedding, found, batches, shown="embedding")
 
 
@@ -230,19 +321,27 @@ def _ids(lookup: Any, texts: np.ndarray, known: list[str], embedding: Any) -> np
     """The ids of the texts, if no word's is that of the padding and the embedding masks that."""
     ids = as_array(call(lookup, texts, shown="lookup(texts)"), "lookup(texts)")
     if ids.shape != texts.shape:
-        raise NotYet(f"`lookup(texts)` has shape {ids.shape}; expected {texts.shape}.")
+        raise NotYet(
+            _(
+                "`lookup(texts)` has shape {shape}; expected {expected}.",
+                shape=ids.shape,
+                expected=texts.shape,
+            )
+        )
     if ids.dtype.kind not in "iu":
-        raise NotYet(f"`lookup(texts)` has dtype {ids.dtype}; ids are integers.")
+        raise NotYet(_("`lookup(texts)` has dtype {dtype}; ids are integers.", dtype=ids.dtype))
     if ids.min() < 0:
-        raise NotYet(f"{ids.min()} is an id without a row of its own in an `Embedding`.")
+        raise NotYet(_("{id} is an id without a row of its own in an `Embedding`.", id=ids.min()))
     kept, unknown = texts != "", ~np.isin(texts, ["", *known])
     mistakes = {
-        "Unknown words still get id 0, like the padding.": kept & ~unknown,
-        "The empty string does not get id 0: it is kept, as if it were a word.": np.ones_like(kept),
-        "Now the padding is kept, and the unknown words are masked.": ~unknown,
+        _("Unknown words still get id 0, like the padding."): kept & ~unknown,
+        _("The empty string does not get id 0: it is kept, as if it were a word."): np.ones_like(
+            kept
+        ),
+        _("Now the padding is kept, and the unknown words are masked."): ~unknown,
     }
     compare_mask(ids != 0, kept, mistakes, shown="lookup(texts) != 0", tokens=texts)
-    mistakes = {"The embedding masks id 1, the one of the unknown words.": ids > 1}
+    mistakes = {_("The embedding masks id 1, the one of the unknown words."): ids > 1}
     _compare_declared(embedding, ids, kept, mistakes, shown="embedding", tokens=texts)
     return ids
 

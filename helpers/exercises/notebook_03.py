@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from helpers.exercises.engine import NotYet, as_array, call, compare_values
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -29,38 +30,47 @@ def _lost_steps(function: Any) -> str:
         masked, real = (filled == sentinel).all(axis=-1), ~missing.all(axis=-1)
         got = as_array(call(function, x, sentinel, shown=shown), shown)
         mistakes = {
-            "Those are all steps that the layer masks. A step without any reading is masked as it "
-            "should be: nothing is lost there.": masked,
-            "That is the mask of the layer, True = keep. The steps that are lost are asked for: "
-            "real, and masked.": ~masked,
-            "Those are the real steps that the layer keeps; the lost ones are asked for.": real
+            _(
+                "Those are all steps that the layer masks. A step without any reading is "
+                "masked as it should be: nothing is lost there."
+            ): masked,
+            _(
+                "That is the mask of the layer, True = keep. The steps that are lost are "
+                "asked for: real, and masked."
+            ): ~masked,
+            _("Those are the real steps that the layer keeps; the lost ones are asked for."): real
             & ~masked,
-            "The other way round: True is to mark the steps that are lost.": ~(real & masked),
-            "Those are the steps without any reading; their loss is no loss.": ~real,
-            "Those are the real steps. Which of them does the layer mask?": real,
-            "The NaN are replaced by the sentinel before the layer sees them: a step with one "
-            "reading that equals it, and one NaN, is lost, too.": (x == sentinel).all(axis=-1),
-            "One reading at the sentinel is not enough: the layer masks a step if *all* of its "
-            "features equal it.": (x == sentinel).any(axis=-1),
-            "One feature at the sentinel, after the filling, is not enough: *all* have to equal "
-            "it.": (filled == sentinel).any(axis=-1) & real,
-            "The sentinel is not always 0: use the argument.": (np.where(missing, 0, x) == 0).all(
-                axis=-1
-            )
+            _("The other way round: True is to mark the steps that are lost."): ~(real & masked),
+            _("Those are the steps without any reading; their loss is no loss."): ~real,
+            _("Those are the real steps. Which of them does the layer mask?"): real,
+            _(
+                "The NaN are replaced by the sentinel before the layer sees them: a step "
+                "with one reading that equals it, and one NaN, is lost, too."
+            ): (x == sentinel).all(axis=-1),
+            _(
+                "One reading at the sentinel is not enough: the layer masks a step if "
+                "*all* of its features equal it."
+            ): (x == sentinel).any(axis=-1),
+            _(
+                "One feature at the sentinel, after the filling, is not enough: *all* have "
+                "to equal it."
+            ): (filled == sentinel).any(axis=-1) & real,
+            _("The sentinel is not always 0: use the argument."): (
+                np.where(missing, 0, x) == 0
+            ).all(axis=-1)
             & real,
-            "Readings can cancel: 1 and -1 add up to 0, and are no zeros. Compare, do not add.": (
-                filled.sum(axis=-1) == sentinel
-            )
-            & real,
-            "`Masking` compares exactly: a reading of 1e-9 is not 0.": np.isclose(
+            _(
+                "Readings can cancel: 1 and -1 add up to 0, and are no zeros. Compare, do not add."
+            ): (filled.sum(axis=-1) == sentinel) & real,
+            _("`Masking` compares exactly: a reading of 1e-9 is not 0."): np.isclose(
                 filled, sentinel
             ).all(axis=-1)
             & real,
-            "Only the first feature is looked at.": (filled[..., 0] == sentinel) & real,
-            "Only the last feature is looked at.": (filled[..., -1] == sentinel) & real,
+            _("Only the first feature is looked at."): (filled[..., 0] == sentinel) & real,
+            _("Only the last feature is looked at."): (filled[..., -1] == sentinel) & real,
         }
         _compare_steps(got, masked & real, mistakes, x, sentinel, shown)
-    return "Those days were measured, and no model behind that layer will ever read them."
+    return _("Those days were measured, and no model behind that layer will ever read them.")
 
 
 def _compare_steps(
@@ -74,21 +84,52 @@ def _compare_steps(
     if got.shape == right.shape:
         for place in map(tuple, np.argwhere(got != right)):
             values = ", ".join(f"{value:g}" for value in x[place])
-            raise NotYet(
-                f"With the sentinel {sentinel:g}, the step ({values}) is "
-                f"{'' if right[place] else 'not '}lost, and `{shown}` says {got[place]}."
+            said = (
+                N_(
+                    "With the sentinel {sentinel:g}, the step ({values}) is lost, and `{shown}` "
+                    "says {answer}."
+                )
+                if right[place]
+                else N_(
+                    "With the sentinel {sentinel:g}, the step ({values}) is not lost, and "
+                    "`{shown}` says {answer}."
+                )
             )
+            raise NotYet(_(said, sentinel=sentinel, values=values, shown=shown, answer=got[place]))
     if got.shape == x.shape or got.shape == (*right.shape, 1):
         raise NotYet(
-            f"`{shown}` has shape {got.shape}: one boolean for each *step* is asked for, "
-            f"{right.shape}, so the feature axis has to go."
+            _(
+                "`{shown}` has shape {shape}: one boolean for each *step* is asked for, "
+                "{expected}, so the feature axis has to go.",
+                shown=shown,
+                shape=got.shape,
+                expected=right.shape,
+            )
         )
     if got.shape in (right.shape[:1], ()):
-        raise NotYet(f"Which steps, not how many: `{shown}` has shape {got.shape}.")
+        raise NotYet(
+            _(
+                "Which steps, not how many: `{shown}` has shape {shape}.",
+                shown=shown,
+                shape=got.shape,
+            )
+        )
     if got.shape != right.shape:
-        raise NotYet(f"`{shown}` has shape {got.shape}; expected {right.shape}.")
+        raise NotYet(
+            _(
+                "`{shown}` has shape {shape}; expected {expected}.",
+                shown=shown,
+                shape=got.shape,
+                expected=right.shape,
+            )
+        )
     if got.dtype != bool:
-        raise NotYet(f"The values are right, but the dtype is {got.dtype}; booleans are asked for.")
+        raise NotYet(
+            _(
+                "The values are right, but the dtype is {dtype}; booleans are asked for.",
+                dtype=got.dtype,
+            )
+        )
 
 
 def _choose_sentinel(function: Any) -> str:
@@ -101,13 +142,13 @@ def _choose_sentinel(function: Any) -> str:
         shown = f"choose_sentinel({lowest:g}, {highest:g})"
         answer = call(function, lowest, highest, shown=shown)
         if isinstance(answer, list | tuple) or np.ndim(answer):
-            raise NotYet(f"One number is asked for; `{shown}` is not one.")
+            raise NotYet(_("One number is asked for; `{shown}` is not one.", shown=shown))
         try:
             value = float(answer if hasattr(answer, "dtype") else as_array(answer, shown))
         except (TypeError, ValueError):
             value = float(as_array(answer, shown))
         _judge_sentinel(value, lowest, highest, shown)
-    return "No reading is ever taken for it, and all three types hold it exactly."
+    return _("No reading is ever taken for it, and all three types hold it exactly.")
 
 
 def _judge_sentinel(value: float, lowest: float, highest: float, shown: str) -> None:
@@ -115,24 +156,45 @@ def _judge_sentinel(value: float, lowest: float, highest: float, shown: str) -> 
     from keras.ops import cast
 
     if math.isnan(value):
-        raise NotYet("NaN equals nothing, not even itself: `Masking` would mask no step at all.")
+        raise NotYet(_("NaN equals nothing, not even itself: `Masking` would mask no step at all."))
     if math.isinf(value):
-        raise NotYet("A finite number is asked for: with an infinity the first mean is infinite.")
+        raise NotYet(
+            _("A finite number is asked for: with an infinity the first mean is infinite.")
+        )
     if lowest <= value <= highest:
-        raise NotYet(f"`{shown}` is {value:g}, a number that the sensor may report.")
+        raise NotYet(
+            _(
+                "`{shown}` is {value:g}, a number that the sensor may report.",
+                shown=shown,
+                value=value,
+            )
+        )
     near = lowest if value < lowest else highest
     for name in ("float16", "bfloat16", "float32"):
         data = cast(np.array([[[value], [near]]]), name)  # as the layer does with what it is given
         ((finds_it, reading_masked),) = ~np.asarray(Masking(value, dtype=name).compute_mask(data))
         if not finds_it:
             raise NotYet(
-                f"`{shown}` is {value!r}, and in {name} that becomes {float(data[0, 0, 0])!r}: "
-                "`Masking` looks for the one and finds the other."
+                _(
+                    "`{shown}` is {value!r}, and in {name} that becomes {becomes!r}: "
+                    "`Masking` looks for the one and finds the other.",
+                    shown=shown,
+                    value=value,
+                    name=name,
+                    becomes=float(data[0, 0, 0]),
+                )
             )
         if reading_masked:
             raise NotYet(
-                f"`{shown}` is {value!r}, too close to the readings: in {name} a reading of "
-                f"{near!r} becomes {float(data[0, 1, 0])!r}, and is masked."
+                _(
+                    "`{shown}` is {value!r}, too close to the readings: in {name} a "
+                    "reading of {near!r} becomes {becomes!r}, and is masked.",
+                    shown=shown,
+                    value=value,
+                    name=name,
+                    near=near,
+                    becomes=float(data[0, 1, 0]),
+                )
             )
 
 
@@ -152,25 +214,31 @@ def _prepare(function: Any) -> str:
         got = as_array(call(function, x, shown="prepare(reflectance)"), "prepare(reflectance)")
         missing = np.isnan(x)
         mistakes = {
-            "That is the published order: the -1 is scaled, too, to -0.0001, and `Masking` looks "
-            "for -1.": np.where(missing, -1.0, x) * 1e-4,
-            "NaN is still in it: it equals nothing, so `Masking` keeps those steps.": x * 1e-4,
-            "The readings are not scaled any more: multiply them by 1e-4.": np.where(
+            _(
+                "That is the published order: the -1 is scaled, too, to -0.0001, and "
+                "`Masking` looks for -1."
+            ): np.where(missing, -1.0, x) * 1e-4,
+            _("NaN is still in it: it equals nothing, so `Masking` keeps those steps."): x * 1e-4,
+            _("The readings are not scaled any more: multiply them by 1e-4."): np.where(
                 missing, -1.0, x
             ),
-            "0 is a reading (a black surface): the days without an image have to be -1 when they "
-            "reach the layer.": np.nan_to_num(x) * 1e-4,
-            "The readings are multiplied by 1e4, not by 1e-4.": np.where(missing, -1.0, x * 1e4),
-            "The polarity is flipped: the readings became -1.": np.where(missing, x * 1e-4, -1.0),
-            "A reading of 0 is no missing day: only NaN becomes -1.": np.where(
+            _(
+                "0 is a reading (a black surface): the days without an image have to be -1 "
+                "when they reach the layer."
+            ): np.nan_to_num(x) * 1e-4,
+            _("The readings are multiplied by 1e4, not by 1e-4."): np.where(missing, -1.0, x * 1e4),
+            _("The polarity is flipped: the readings became -1."): np.where(
+                missing, x * 1e-4, -1.0
+            ),
+            _("A reading of 0 is no missing day: only NaN becomes -1."): np.where(
                 missing | (x == 0), -1.0, x * 1e-4
             ),
-            "Each field has days of its own without an image; these are those of the first.": (
+            _("Each field has days of its own without an image; these are those of the first."): (
                 np.where(missing[:1], -1.0, x * 1e-4)
             ),
         }
         if len(x) == 1:
-            mistakes["Do not drop the missing steps: the others would move to another day."] = (
+            mistakes[_("Do not drop the missing steps: the others would move to another day.")] = (
                 x[:, ~missing[0, :, 0]] * 1e-4
             )
         right = np.where(missing, -1.0, x * 1e-4)
@@ -180,8 +248,8 @@ def _prepare(function: Any) -> str:
         if not np.array_equal(
             Masking(-1.0).compute_mask(got.astype("float32")), ~missing.any(axis=-1)
         ):
-            raise NotYet("The missing steps are near -1, not -1: `Masking` compares exactly.")
-    return "First scale, then fill: nothing touches the sentinel after it is put in."
+            raise NotYet(_("The missing steps are near -1, not -1: `Masking` compares exactly."))
+    return _("First scale, then fill: nothing touches the sentinel after it is put in.")
 
 
 JUDGES = {"3.1": _lost_steps, "3.2": _choose_sentinel, "3.3": _prepare}

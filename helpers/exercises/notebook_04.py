@@ -18,6 +18,7 @@ from helpers.exercises.engine import (
     in_words,
     same,
 )
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -33,21 +34,25 @@ def _merged_mask(function: Any) -> str:
             call(function, first, second, shown=shown),
             first | second,
             {
-                "That keeps a step only where *both* inputs do, as Keras 2 did. Keras 3.15 keeps "
-                "one where *either* does.": first & second,
-                "That is the mask of the first input; the second has one, too.": first,
-                "That is the mask of the second input; the first has one, too.": second,
-                "That keeps the steps where the two *differ*; where both keep, keep, too.": first
+                _(
+                    "That keeps a step only where *both* inputs do, as Keras 2 did. Keras "
+                    "3.15 keeps one where *either* does."
+                ): first & second,
+                _("That is the mask of the first input; the second has one, too."): first,
+                _("That is the mask of the second input; the first has one, too."): second,
+                _("That keeps the steps where the two *differ*; where both keep, keep, too."): first
                 ^ second,
-                "That keeps everything; where both inputs are padding, the sum is padding.": (
+                _("That keeps everything; where both inputs are padding, the sum is padding."): (
                     np.ones_like(first)
                 ),
-                "That takes for each sentence the mask that keeps more steps. `Add` goes step by "
-                "step: a step is kept where *either* mask keeps it.": np.where(
-                    longer, first, second
-                ),
-                "That counts the kept steps, and puts that many at the front. The padding may "
-                "stand before the words: go step by step.": np.arange(first.shape[1]) < count,
+                _(
+                    "That takes for each sentence the mask that keeps more steps. `Add` "
+                    "goes step by step: a step is kept where *either* mask keeps it."
+                ): np.where(longer, first, second),
+                _(
+                    "That counts the kept steps, and puts that many at the front. The "
+                    "padding may stand before the words: go step by step."
+                ): np.arange(first.shape[1]) < count,
             },
             shown=shown,
         )
@@ -60,14 +65,21 @@ def _merged_mask(function: Any) -> str:
             raise
         except BaseException as error:
             raise NotYet(
-                f"Right for two masks, but `merged_mask({said})` raised {in_words(error)}"
+                _(
+                    "Right for two masks, but `merged_mask({said})` raised {error}",
+                    said=said,
+                    error=in_words(error),
+                )
             ) from error
         if got is not None:
             raise NotYet(
-                f"Right for two masks, but `merged_mask({said})` is not None. An `Add` with one "
-                "input that has no mask makes none."
+                _(
+                    "Right for two masks, but `merged_mask({said})` is not None. An `Add` "
+                    "with one input that has no mask makes none.",
+                    said=said,
+                )
             )
-    return "Either keeps, and one input without a mask is enough to lose it."
+    return _("Either keeps, and one input without a mask is enough to lose it.")
 
 
 def _pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -99,11 +111,11 @@ def _read_on(function: Any) -> str:
         before = _state(embedding), _state(lstm)
         given = (embedding, lstm, ids.copy(), list(state))
         # Layers are not copied as `call` copies arrays, hence a function without arguments.
-        case = f"{shown}, for {name},"
+        case = _("{call}, for {case},", call=shown, case=_(name))
         got = call(lambda given=given: function(*given), shown=case)
         if not all(map(_same_state, before, (_state(embedding), _state(lstm)))):
             raise NotYet(
-                "The layers have changed: call them otherwise, and leave them as they are."
+                _("The layers have changed: call them otherwise, and leave them as they are.")
             )
         mask, x = ids != 0, embedding(ids)
         right = np.asarray(lstm(x, initial_state=state, mask=mask))
@@ -111,19 +123,25 @@ def _read_on(function: Any) -> str:
             continue
         zeroed = keras.ops.convert_to_tensor(np.asarray(x) * mask[..., None])
         mistakes = {
-            "The LSTM still reads the padding: with `initial_state` it is not given the mask, "
-            "unless you pass it.": lstm(x, initial_state=state),
-            "The padding is ignored, and so is the state: the LSTM starts from zeros.": lstm(
+            _(
+                "The LSTM still reads the padding: with `initial_state` it is not given "
+                "the mask, unless you pass it."
+            ): lstm(x, initial_state=state),
+            _("The padding is ignored, and so is the state: the LSTM starts from zeros."): lstm(
                 x, mask=mask
             ),
-            "The mask is flipped: True must mean *keep*.": lstm(x, initial_state=state, mask=~mask),
-            "Setting vectors to zero is not masking: the LSTM still takes a step for each of "
-            "them.": lstm(zeroed, initial_state=state),
-            "The two states have changed places.": lstm(x, initial_state=state[::-1], mask=mask),
-            "That is the word vectors, or something of their shape; call the LSTM.": x,
+            _("The mask is flipped: True must mean *keep*."): lstm(
+                x, initial_state=state, mask=~mask
+            ),
+            _(
+                "Setting vectors to zero is not masking: the LSTM still takes a step for "
+                "each of them."
+            ): lstm(zeroed, initial_state=state),
+            _("The two states have changed places."): lstm(x, initial_state=state[::-1], mask=mask),
+            _("That is the word vectors, or something of their shape; call the LSTM."): x,
         }
         compare_values(got, right, mistakes, shown=case, tolerance=1e-5)
-    return "The state is used and the padding is not, wherever it stands."
+    return _("The state is used and the padding is not, wherever it stands.")
 
 
 def _state(layer: Any) -> tuple[dict, list[np.ndarray]]:
@@ -141,8 +159,10 @@ def _rescued(answer: Any) -> str:
     model = answer if isinstance(answer, keras.Model) else call(answer, shown="rescued()")
     if not isinstance(model, keras.Model):
         raise NotYet(
-            f"`rescued()` returns a thing of the type {type(model).__name__}; a Keras model is "
-            "asked for."
+            _(
+                "`rescued()` returns a thing of the type {type}; a Keras model is asked for.",
+                type=type(model).__name__,
+            )
         )
     parts, weights = None, None
     try:
@@ -155,12 +175,20 @@ def _rescued(answer: Any) -> str:
                 weights = model.get_weights()
                 _randomise(parts.values())
             with _watched(parts) as seen:
-                got = call_layer(model, padded, shown=f"rescued()(series), for {_series(name)},")
+                got = call_layer(
+                    model,
+                    padded,
+                    shown=_("{call}, for {case},", call="rescued()(series)", case=_series(name)),
+                )
             values = as_array(got, "rescued()(series)")
             if values.shape != (len(ids), 1):
                 raise NotYet(
-                    f"The output has shape {values.shape}; expected {(len(ids), 1)}, one number "
-                    "for each series."
+                    _(
+                        "The output has shape {shape}; expected {expected}, one number for "
+                        "each series.",
+                        shape=values.shape,
+                        expected=(len(ids), 1),
+                    )
                 )
             moved = float(np.abs(values - _reference(parts, padded, mask)).max())
             if not moved < 1e-4:
@@ -168,11 +196,20 @@ def _rescued(answer: Any) -> str:
     finally:
         if weights is not None:
             model.set_weights(weights)
-    return "Padding moves nothing, wherever it stands, and the five layers are those asked for."
+    return _("Padding moves nothing, wherever it stands, and the five layers are those asked for.")
 
 
 def _series(name: str) -> str:
-    return name.replace("words", "values").replace("sentence", "series")
+    """A batch of `id_batches` by what it holds here: series of values."""
+    names = {
+        "padding after the words": _("padding after the values"),
+        "padding before the words": _("padding before the values"),
+        "padding between the words": _("padding between the values"),
+        "sentences of one step": _("series of one step"),
+        "as many sentences as steps": _("as many series as steps"),
+        "a sentence without words": _("a series without values"),
+    }
+    return names.get(name, _(name))
 
 
 def _built(model: Any, padded: np.ndarray) -> dict[str, Any]:
@@ -187,13 +224,17 @@ def _built(model: Any, padded: np.ndarray) -> dict[str, Any]:
     known = {id(weight) for part in five.values() for weight in part.weights}
     for weight in model.weights:
         if id(weight) not in known:
-            raise NotYet(f"There are more weights than in the five layers: `{weight.path}`.")
+            raise NotYet(
+                _("There are more weights than in the five layers: `{path}`.", path=weight.path)
+            )
     gru = [(20, 60), (20, 60), (2, 60)]
     shapes = [[], [(5, 1, 20), (20,)], gru, gru, [(20, 1), (1,)]]
     if [[w.shape for w in part.weights] for part in five.values()] != shapes:
         raise NotYet(
-            "The shapes of the weights are not those of the post: is each layer in its place, with "
-            "its bias and nothing more?"
+            _(
+                "The shapes of the weights are not those of the post: is each layer in its "
+                "place, with its bias and nothing more?"
+            )
         )
     return five
 
@@ -205,11 +246,16 @@ def _refuse_fixed(model: Any) -> None:
         return
     if steps is not None:
         raise NotYet(
-            f"Your model takes series of {steps} steps and no others; they may have any length: "
-            "`keras.Input((None, 1))`."
+            _(
+                "Your model takes series of {steps} steps and no others; they may have any "
+                "length: `keras.Input((None, 1))`.",
+                steps=steps,
+            )
         )
     if batch is not None:
-        raise NotYet(f"Your model takes {batch} series at a time and no other number of them.")
+        raise NotYet(
+            _("Your model takes {batch} series at a time and no other number of them.", batch=batch)
+        )
 
 
 def _five(model: Any) -> dict[str, Any]:
@@ -222,9 +268,9 @@ def _five(model: Any) -> dict[str, Any]:
     }
     masking, convolutions, grus, dense = found.values()
     if not convolutions:
-        raise NotYet("The convolution is gone. It shall stay, between `Masking` and the GRUs.")
+        raise NotYet(_("The convolution is gone. It shall stay, between `Masking` and the GRUs."))
     if not grus:
-        raise NotYet("The GRUs are gone. They shall stay, after the convolution.")
+        raise NotYet(_("The GRUs are gone. They shall stay, after the convolution."))
     for name, parts, count in (
         ("Masking", masking, 1),
         ("Conv1D", convolutions, 1),
@@ -233,19 +279,30 @@ def _five(model: Any) -> dict[str, Any]:
     ):
         if len(parts) != count:
             raise NotYet(
-                f"One of the five layers is missing, or one too many is there: {len(parts)} × "
-                f"`{name}`, where {count} × is asked for."
+                _(
+                    "One of the five layers is missing, or one too many is there: {found} "
+                    "× `{name}`, where {count} × is asked for.",
+                    found=len(parts),
+                    name=name,
+                    count=count,
+                )
             )
     convolution = convolutions[0]
     if convolution.padding == "valid":
         raise NotYet(
-            "Your `Conv1D` gives fewer steps than it gets, so the mask no longer fits. Keep "
-            '`padding="same"`.'
+            _(
+                "Your `Conv1D` gives fewer steps than it gets, so the mask no longer fits. "
+                'Keep `padding="same"`.'
+            )
         )
     sentinel = masking[0].mask_value
     if np.float32(sentinel) != np.float32(NO_DATA):
         raise NotYet(
-            f"The layers shall be those of the post: mask_value is {sentinel}, not {NO_DATA}."
+            _(
+                "The layers shall be those of the post: mask_value is {sentinel}, not {right}.",
+                sentinel=sentinel,
+                right=NO_DATA,
+            )
         )
     sizes = {
         "filters": (convolution.filters, 20),
@@ -253,13 +310,20 @@ def _five(model: Any) -> dict[str, Any]:
         "strides": (convolution.strides[0], 1),
         "dilation_rate": (convolution.dilation_rate[0], 1),
         "padding": (convolution.padding, "same"),
-        "units of the first GRU": (grus[0].units, 20),
-        "units of the second GRU": (grus[1].units, 20),
-        "units of the Dense": (dense[0].units, 1),
+        N_("units of the first GRU"): (grus[0].units, 20),
+        N_("units of the second GRU"): (grus[1].units, 20),
+        N_("units of the Dense"): (dense[0].units, 1),
     }
     for name, (size, right) in sizes.items():
         if size != right:
-            raise NotYet(f"The layers shall be those of the post: {name} is {size}, not {right}.")
+            raise NotYet(
+                _(
+                    "The layers shall be those of the post: {name} is {size}, not {right}.",
+                    name=_(name),
+                    size=size,
+                    right=right,
+                )
+            )
     first, second = sorted(grus, key=lambda gru: not gru.return_sequences)
     five = {"masking": masking[0], "conv": convolution, "gru 1": first, "gru 2": second}
     return five | {"dense": dense[0]}
@@ -317,46 +381,67 @@ def _watched(parts: dict[str, Any]) -> Iterator[dict[str, list]]:
 def _say_why(seen: dict[str, list], mask: np.ndarray, name: str, moved: float) -> None:
     """Raise `NotYet` with what went wrong on the way through the layers."""
     if any(np.shape(x)[-1] != 1 for x, _ in seen["masking"]):
-        raise NotYet("`Masking` now stands after the convolution: no sentinel is left there.")
+        raise NotYet(_("`Masking` now stands after the convolution: no sentinel is left there."))
     masks = [used for _, used in seen["gru"]]
     if len(masks) == 2:
         if masks[0] is None and masks[1] is None:
             raise NotYet(
-                f"For {name} the output is wrong by {moved:.3f}: `Conv1D` drops the mask, so "
-                "neither GRU is given one."
+                _(
+                    "For {name} the output is wrong by {moved:.3f}: `Conv1D` drops the "
+                    "mask, so neither GRU is given one.",
+                    name=name,
+                    moved=moved,
+                )
             )
         if masks[0] is None:
             raise NotYet(
-                "The second GRU has a mask, and the first has none: where padding stands before "
-                "the values, the first GRU starts with padding."
+                _(
+                    "The second GRU has a mask, and the first has none: where padding "
+                    "stands before the values, the first GRU starts with padding."
+                )
             )
         if masks[1] is None:
             raise NotYet(
-                "The first GRU has a mask, and the second is given none: it got lost between the "
-                "two. Give both of them `mask=`."
+                _(
+                    "The first GRU has a mask, and the second is given none: it got lost "
+                    "between the two. Give both of them `mask=`."
+                )
             )
-        for which, used in zip(("first", "second"), masks):
+        for which, used in zip((N_("first"), N_("second")), masks):
             compare_mask(
                 used,
                 mask,
                 {
-                    "The mask is flipped: True must mean *keep*.": ~mask,
-                    f"The mask of the {which} GRU keeps every step. Was it made from what the "
-                    "convolution returns? No sentinel is left there: ask `Masking` for the mask "
-                    "of the *inputs*.": np.ones_like(mask),
+                    _("The mask is flipped: True must mean *keep*."): ~mask,
+                    _(
+                        "The mask of the {which} GRU keeps every step. Was it made from "
+                        "what the convolution returns? No sentinel is left there: ask "
+                        "`Masking` for the mask of the *inputs*.",
+                        which=_(which),
+                    ): np.ones_like(mask),
                 },
-                shown=f"the mask that the {which} GRU is given, for {name}",
+                shown=_(
+                    "the mask that the {which} GRU is given, for {name}", which=_(which), name=name
+                ),
             )
     if any(np.any(np.asarray(x)[~mask] != 0) for x, _ in seen["conv"]):
         raise NotYet(
-            f"The GRUs have the right mask, and for {name} padding still moves the output, by "
-            f"{moved:.3f}: the convolution reads the sentinel. Padded steps must be 0 before it, "
-            "as `Masking` makes them."
+            _(
+                "The GRUs have the right mask, and for {name} padding still moves the "
+                "output, by {moved:.3f}: the convolution reads the sentinel. Padded steps "
+                "must be 0 before it, as `Masking` makes them.",
+                name=name,
+                moved=moved,
+            )
         )
     raise NotYet(
-        f"For {name} the output differs by {moved:.3f} from that of the five layers of the post, "
-        "in their order, with the right masks. Does each stand in its place, with nothing else "
-        "computed between them?"
+        _(
+            "For {name} the output differs by {moved:.3f} from that of the five layers of "
+            "the post, in their order, with the right masks. Does each stand in its place, "
+            "with nothing else computed between them?",
+            name=name,
+            moved=moved,
+        )
     )
 
 

@@ -16,6 +16,7 @@ from helpers.exercises.engine import (
     id_batches,
     same,
 )
+from helpers.language import N_, _
 from helpers.sentences import words
 
 import numpy as np
@@ -24,62 +25,73 @@ IDS = np.array([[83, 91, 1, 645, 1253, 927], [73, 8, 3215, 55, 927, 0], [711, 63
 
 
 def _batches(**options: Any) -> dict[str, np.ndarray]:
-    return {"the three sentences": IDS.astype("int32"), **id_batches(**options)}
+    return {N_("the three sentences"): IDS.astype("int32"), **id_batches(**options)}
 
 
 def _add_start(answer: Any) -> str:
     import keras
 
-    layer, shown = _made(answer), "the mask of AddStart()(x)"
+    layer, shown = _made(answer), _("the mask of AddStart()(x)")
     _refuse_stub(layer.compute_mask, np.ones((3, 6, 4), "float32"), IDS != 0)
     batches = _batches(empty_rows=True)
     for name, ids in batches.items():
         mask, start = ids != 0, np.ones((len(ids), 1), bool)
         x = np.random.default_rng(0).normal(size=(*ids.shape, 4)).astype("float32")
-        got = call_layer(layer, _masked(x, mask), shown=f"AddStart()(x), for {name},")
+        got = call_layer(
+            layer,
+            _masked(x, mask),
+            shown=_("{call}, for {case},", call="AddStart()(x)", case=_(name)),
+        )
         _same_steps(got, x)
         if _mask(got) is None:
-            raise NotYet("The output has no mask, and Keras does not even warn.")
+            raise NotYet(_("The output has no mask, and Keras does not even warn."))
         mistakes = {
-            "That is the mask as it came: the output has one step more, and each boolean now "
-            "stands one step too early.": mask,
-            "The new step is real, and here it is masked: True means *keep*.": np.hstack(
+            _(
+                "That is the mask as it came: the output has one step more, and each "
+                "boolean now stands one step too early."
+            ): mask,
+            _("The new step is real, and here it is masked: True means *keep*."): np.hstack(
                 [~start, mask]
             ),
-            "The new step is always real; here it copies the mask of the first step.": np.hstack(
+            _("The new step is always real; here it copies the mask of the first step."): np.hstack(
                 [mask[:, :1], mask]
             ),
-            "The new step stands in *front*; here its mask stands at the end.": np.hstack(
+            _("The new step stands in *front*; here its mask stands at the end."): np.hstack(
                 [mask, start]
             ),
-            "The column was joined along the batch, not along time: `axis=1`.": np.vstack(
+            _("The column was joined along the batch, not along time: `axis=1`."): np.vstack(
                 [mask[:1] | True, mask]
             ),
         }
         # Words stand in the places of the first mask only.
         tokens = [["<start>", *row] for row in words(ids)] if ids.shape == IDS.shape else None
-        what = f"{shown}, for {name}"
+        what = _("{call}, for {case}", call=shown, case=_(name))
         compare_mask(_mask(got), np.hstack([start, mask]), mistakes, shown=what, tokens=tokens)
-        got = call_layer(layer, x, shown="AddStart()(x), for an x without a mask,")
+        got = call_layer(layer, x, shown=_("AddStart()(x), for an x without a mask,"))
         if _mask(got) is not None:
-            raise NotYet("Where no mask arrives, hand on none: `None`.")
+            raise NotYet(_("Where no mask arrives, hand on none: `None`."))
     inputs = keras.Input((None, 4))
     model = _functional(_made(answer), inputs, keras.layers.Masking()(inputs), "AddStart()(x)")
     for name, ids in batches.items():
         x = np.repeat((ids != 0)[..., None], 4, axis=2).astype("float32")
         right = np.hstack([np.ones((len(ids), 1), bool), ids != 0])
         compare_mask(
-            model(x)[1], right, {}, shown=f"the mask of AddStart()(x) in a Functional model, {name}"
+            model(x)[1],
+            right,
+            {},
+            shown=_("the mask of AddStart()(x) in a Functional model, {name}", name=_(name)),
         )
-    return "What `call` does to the steps, `compute_mask` does to the mask."
+    return _("What `call` does to the steps, `compute_mask` does to the mask.")
 
 
 def _same_steps(got: Any, x: np.ndarray) -> None:
     right = np.concatenate([np.ones_like(x[:, :1]), x], axis=1)
     if not same(as_array(got, "AddStart()(x)"), right):
         raise NotYet(
-            "The output itself has changed: leave `call` as it stands in the exercise, only the "
-            "mask is missing."
+            _(
+                "The output itself has changed: leave `call` as it stands in the exercise, "
+                "only the mask is missing."
+            )
         )
 
 
@@ -93,45 +105,51 @@ def _time_softmax(answer: Any) -> str:
     for name, ids in batches.items():
         kept = (ids != 0)[..., None]
         scores = random.normal(size=kept.shape).astype("float32")
-        _compare_weights(layer, scores, kept, f"TimeSoftmax()(scores), for {name}")
+        _compare_weights(
+            layer, scores, kept, _("{call}, for {case}", call="TimeSoftmax()(scores)", case=_(name))
+        )
     for name, scale, shift, padding in _SCORES:
         for ids in batches.values():
             kept = (ids != 0)[..., None]
             scores = random.normal(size=kept.shape) * scale + shift
             scores = np.where(kept, scores, padding)
-            scores, shown = scores.astype("float32"), f"TimeSoftmax()(scores), for {name},"
+            scores = scores.astype("float32")
+            shown = _("{call}, for {case},", call="TimeSoftmax()(scores)", case=_(name))
             got = as_array(call_layer(layer, _masked(scores, kept[..., 0]), shown=shown), shown)
             if not np.isnan(got).any() and not same(got, _weights(scores, kept), 1e-3):
                 raise NotYet(
-                    f"Right for small scores, and wrong for {name}. However large they are, a "
-                    "masked step needs a score far below those of all the kept ones, *before* the "
-                    "softmax."
+                    _(
+                        "Right for small scores, and wrong for {name}. However large they "
+                        "are, a masked step needs a score far below those of all the kept "
+                        "ones, *before* the softmax.",
+                        name=_(name),
+                    )
                 )
             _compare_weights(layer, scores, kept, shown, tolerance=1e-3)  # 1000 has few decimals
     output, scores = None, random.normal(size=(3, 6, 1)).astype("float32")
-    alone = call_layer(layer, scores, shown="TimeSoftmax()(scores), without a mask,")
-    compare_values(alone, _soft(scores), {}, shown="the weights without a mask", tolerance=1e-5)
+    alone = call_layer(layer, scores, shown=_("TimeSoftmax()(scores), without a mask,"))
+    compare_values(alone, _soft(scores), {}, shown=_("the weights without a mask"), tolerance=1e-5)
     inputs = keras.Input((None, 1))
     shown = "TimeSoftmax()(scores)"
     model = _functional(_made(answer), inputs, keras.layers.Masking()(inputs), shown)
     for name, ids in batches.items():
         scores = np.where((ids != 0)[..., None], 0.5 + random.random((*ids.shape, 1)), 0)
         output, mask = model(scores.astype("float32"))
-        what = f"in a Functional model, for {name}"
+        what = _("{call} in a Functional model, for {case}", call=shown, case=_(name))
         right = _weights(scores, (ids != 0)[..., None])
-        compare_values(output, right, {}, shown=f"{shown} {what}", tolerance=1e-5)
-        compare_mask(mask, ids != 0, {}, shown=f"the mask of {shown} {what}")
+        compare_values(output, right, {}, shown=what, tolerance=1e-5)
+        compare_mask(mask, ids != 0, {}, shown=_("the mask of {call}", call=what))
     _try_half(answer, batches)
-    return "Weights over time, 0 at the padding, and the mask goes on."
+    return _("Weights over time, 0 at the padding, and the mask goes on.")
 
 
 # Scores that are not of order 1: how they are scaled and shifted, and what padded steps hold.
 _SCORES = (
-    ("scores of some hundreds", 300.0, 0.0, 0.0),
-    ("scores that are largest at the padding", 1.0, 0.0, 1000.0),
-    ("scores around −1000", 1.0, -1000.0, 0.0),
-    ("scores around 1000, and −1000 at the padding", 1.0, 1000.0, -1000.0),
-    ("large scores, and larger ones at the padding", 300.0, 0.0, 1000.0),
+    (N_("scores of some hundreds"), 300.0, 0.0, 0.0),
+    (N_("scores that are largest at the padding"), 1.0, 0.0, 1000.0),
+    (N_("scores around −1000"), 1.0, -1000.0, 0.0),
+    (N_("scores around 1000, and −1000 at the padding"), 1.0, 1000.0, -1000.0),
+    (N_("large scores, and larger ones at the padding"), 300.0, 0.0, 1000.0),
 )
 
 
@@ -141,26 +159,38 @@ def _compare_weights(
     import tensorflow as tf
 
     right, exp = _weights(scores, kept), np.exp(np.clip(scores, -80, 80))
-    last = "The last axis is one number long, and a softmax over one number is 1. Time is axis 1."
+    last = _(
+        "The last axis is one number long, and a softmax over one number is 1. Time is axis 1."
+    )
     with np.errstate(all="ignore"):
         mistakes = {
-            f"That is the layer of the guide. {last}": exp * kept / (exp * kept),
+            _("That is the layer of the guide. {last}", last=last): exp * kept / (exp * kept),
             last: exp / exp,
-            f"{last} (The masked steps are right.)": 1.0 * kept,
-            "It is the steps of *one* sequence that share the weight, not the sequences of a "
-            "batch.": exp * kept / (exp * kept).sum(0),
-            "The mask is not used: padded steps get weight.": _soft(scores),
-            "A score of 0 is a score like any other, so the padded steps still get weight; it must "
-            "be hugely negative.": _soft(scores * kept),
-            "Padded steps are 0, but the kept ones do not sum to 1: the sum runs over the padded "
-            "steps, too.": _soft(scores) * kept,
-            "The polarity is flipped: the weight goes to the padded steps.": _soft(
+            _("{last} (The masked steps are right.)", last=last): 1.0 * kept,
+            _(
+                "It is the steps of *one* sequence that share the weight, not the "
+                "sequences of a batch."
+            ): exp * kept / (exp * kept).sum(0),
+            _("The mask is not used: padded steps get weight."): _soft(scores),
+            _(
+                "A score of 0 is a score like any other, so the padded steps still get "
+                "weight; it must be hugely negative."
+            ): _soft(scores * kept),
+            _(
+                "Padded steps are 0, but the kept ones do not sum to 1: the sum runs over "
+                "the padded steps, too."
+            ): _soft(scores) * kept,
+            _("The polarity is flipped: the weight goes to the padded steps."): _soft(
                 np.where(kept, -1e9, scores)
             ),
-            "The sum is of the scores; it must be of their exponentials. (So the guide had it, "
-            "before 2020.)": exp * kept / (scores * kept).sum(1, keepdims=True),
-            "In a sentence that is masked altogether each step gets an equal share. Masked steps "
-            "are 0, there, too.": _soft(np.where(kept, scores, -1e9)),
+            _(
+                "The sum is of the scores; it must be of their exponentials. (So the guide "
+                "had it, before 2020.)"
+            ): exp * kept / (scores * kept).sum(1, keepdims=True),
+            _(
+                "In a sentence that is masked altogether each step gets an equal share. "
+                "Masked steps are 0, there, too."
+            ): _soft(np.where(kept, scores, -1e9)),
         }
     tensor = tf.constant(scores)
     with tf.GradientTape() as tape:
@@ -170,30 +200,46 @@ def _compare_weights(
         output = call_layer(layer, carrier, shown=shown)
         if isinstance(output, np.ndarray):
             raise NotYet(
-                "`call` returns a NumPy array. Compute with `keras.ops`, or there is neither a "
-                "Functional model nor a gradient."
+                _(
+                    "`call` returns a NumPy array. Compute with `keras.ops`, or there is "
+                    "neither a Functional model nor a gradient."
+                )
             )
         factors = np.linspace(-1, 1, scores.size).reshape(scores.shape).astype("float32")
         _compare_but_nan(output, right, mistakes, shown, tolerance)
         loss = tf.reduce_sum(output * factors)
     if _mask(output) is None:
         raise NotYet(
-            "The weights are right, and the mask ends here: the layers behind it need it. "
-            "`supports_masking` is still False, or `compute_mask` returns None."
+            _(
+                "The weights are right, and the mask ends here: the layers behind it need "
+                "it. `supports_masking` is still False, or `compute_mask` returns None."
+            )
         )
     compare_mask(
-        _mask(output), kept[..., 0], _longer_mask(layer, kept), shown=f"the mask of {shown}"
+        _mask(output),
+        kept[..., 0],
+        _longer_mask(layer, kept),
+        shown=_("the mask of {call}", call=shown),
     )
     gradient = tape.gradient(loss, tensor)
     if gradient is None:
-        raise NotYet("The weights are right, and no gradient gets through the layer.")
+        raise NotYet(_("The weights are right, and no gradient gets through the layer."))
     shares = right * (factors - (right * factors).sum(1, keepdims=True))
     if np.isnan(gradient).any():
         raise NotYet(
-            f"`{shown}` is right, and its gradient is NaN: where nothing is kept, 0 / 0 or "
-            "`-inf` is only hidden behind the values. Let it not come about."
+            _(
+                "`{shown}` is right, and its gradient is NaN: where nothing is kept, 0 / 0 "
+                "or `-inf` is only hidden behind the values. Let it not come about.",
+                shown=shown,
+            )
         )
-    compare_values(gradient, shares, {}, shown=f"the gradient of {shown}", tolerance=10 * tolerance)
+    compare_values(
+        gradient,
+        shares,
+        {},
+        shown=_("the gradient of {shown}", shown=shown),
+        tolerance=10 * tolerance,
+    )
 
 
 def _compare_but_nan(
@@ -208,9 +254,9 @@ def _compare_but_nan(
             raise NotYet(guide[0])
         empty = (right.sum(1) == 0).any() and wrong.all(axis=1).any()
         cause = (
-            "nothing is kept in that sentence, and 0 / 0 is NaN"
+            _("nothing is kept in that sentence, and 0 / 0 is NaN")
             if empty
-            else "`exp` of a large score overflows: a softmax first subtracts the largest"
+            else _("`exp` of a large score overflows: a softmax first subtracts the largest")
         )
         raise NotYet(f"`{shown}` holds NaN: {cause}.")
     compare_values(values, right, mistakes, shown=shown, tolerance=tolerance)
@@ -221,14 +267,19 @@ def _longer_mask(layer: Any, kept: np.ndarray) -> dict[str, np.ndarray]:
 
     own = type(layer).compute_mask is not keras.layers.Layer.compute_mask
     whose = (
-        "your `compute_mask` returns it with an axis too many"
+        _("your `compute_mask` returns it with an axis too many")
         if own
-        else "a layer inside yours, such as `keras.layers.Softmax`, has put its own there; use "
-        "`ops.softmax`"
+        else _(
+            "a layer inside yours, such as `keras.layers.Softmax`, has put its own there; "
+            "use `ops.softmax`"
+        )
     )
     return {
-        f"The mask on the output has the shape `(batch, timesteps, 1)`, not `(batch, timesteps)`: "
-        f"{whose}.": kept
+        _(
+            "The mask on the output has the shape `(batch, timesteps, 1)`, not `(batch, "
+            "timesteps)`: {whose}.",
+            whose=whose,
+        ): kept
     }
 
 
@@ -240,12 +291,15 @@ def _try_half(answer: Any, batches: dict[str, np.ndarray]) -> None:
     for name, ids in batches.items():
         kept = (ids != 0)[..., None]
         scores = np.random.default_rng(2).normal(size=kept.shape).astype("float16")
-        shown = f"TimeSoftmax()(scores) in float16, for {name},"
+        shown = _("TimeSoftmax()(scores) in float16, for {name},", name=_(name))
         output = call_layer(layer, _masked(scores, kept[..., 0]), shown=shown)
         values = as_array(output, shown).astype("float32")
         if np.isnan(values).any():
             raise NotYet(
-                f"`{shown}` holds NaN: float16 ends at 65504, and what is below −65504 is −inf."
+                _(
+                    "`{shown}` holds NaN: float16 ends at 65504, and what is below −65504 is −inf.",
+                    shown=shown,
+                )
             )
         compare_values(values, _weights(scores, kept), {}, shown=shown, tolerance=2e-3)
     keras.config.set_dtype_policy("float32")
@@ -257,8 +311,10 @@ def _embedding(answer: Any) -> str:
 
     if isinstance(answer, type) and issubclass(answer, keras.layers.Embedding):
         raise NotYet(
-            "That is Keras' own layer. It does look up vectors; here the guide's `call` is to be "
-            "mended: write one."
+            _(
+                "That is Keras' own layer. It does look up vectors; here the guide's "
+                "`call` is to be mended: write one."
+            )
         )
     for size, features in ((10, 4), (3216, 3), (31, 31)):
         batches = id_batches(largest=size - 1, empty_rows=True)
@@ -270,13 +326,20 @@ def _embedding(answer: Any) -> str:
         vectors = table.numpy()
         for name, ids in batches.items():
             for dtype in ("int32", "int64"):
-                case = f"{shown}, for {name} in a table of {size} words,"
+                case = _(
+                    "{shown}, for {name} in a table of {size} words,",
+                    shown=shown,
+                    name=_(name),
+                    size=size,
+                )
                 with tf.GradientTape() as tape:
                     output = call_layer(layer, ids.astype(dtype), shown=case)
                     if isinstance(output, np.ndarray):
                         raise NotYet(
-                            "`call` returns a NumPy array: with that the table never learns. "
-                            "Compute with `keras.ops`."
+                            _(
+                                "`call` returns a NumPy array: with that the table never "
+                                "learns. Compute with `keras.ops`."
+                            )
                         )
                     compare_values(output, vectors[ids], _mix_ups(vectors, ids), shown=case,
                                    tolerance=1e-5)  # fmt: skip
@@ -284,44 +347,59 @@ def _embedding(answer: Any) -> str:
                 _compare_gradient(tape.gradient(loss, table.value), vectors, ids)
                 if _mask(output) is None:
                     raise NotYet(
-                        "The vectors are right, and the mask is lost: leave `compute_mask` as it "
-                        "is."
+                        _(
+                            "The vectors are right, and the mask is lost: leave "
+                            "`compute_mask` as it is."
+                        )
                     )
-                compare_mask(_mask(output), ids != 0, {}, shown=f"the mask of {shown}, for {name}")
+                compare_mask(
+                    _mask(output),
+                    ids != 0,
+                    {},
+                    shown=_("the mask of {call}, for {case}", call=shown, case=_(name)),
+                )
         inputs = keras.Input((None,), dtype="int32")
         model = _functional(layer, inputs, inputs, "FixedEmbedding(…)(ids)")
         ids = batches["padding after the words"]
-        what = "FixedEmbedding(…)(ids) in a Functional model"
+        what = _("FixedEmbedding(…)(ids) in a Functional model")
         compare_values(model(ids)[0], vectors[ids], {}, shown=what, tolerance=1e-5)
         _refuse_tensorflow(layer, inputs)
     without = _made(answer, 10, 4)
     if _mask(call_layer(without, IDS % 10, shown="FixedEmbedding(10, 4)(ids)")) is not None:
-        raise NotYet("With `mask_zero=False` there is no mask: leave `compute_mask` as it is.")
-    return "One argument, `axis=0`. The shape of the output tells; the shape of the mask does not."
+        raise NotYet(_("With `mask_zero=False` there is no mask: leave `compute_mask` as it is."))
+    return _(
+        "One argument, `axis=0`. The shape of the output tells; the shape of the mask does not."
+    )
 
 
 def _mix_ups(table: np.ndarray, ids: np.ndarray) -> dict[str, np.ndarray]:
     right = table[ids]
     return {
-        "That is the line of the guide: `take` without an axis counts through the table as one "
-        "long row, and an id gets one number.": table.ravel()[ids],
-        "An id has one number now: the table is read by column. A vector is a *row*.": table[
+        _(
+            "That is the line of the guide: `take` without an axis counts through the "
+            "table as one long row, and an id gets one number."
+        ): table.ravel()[ids],
+        _("An id has one number now: the table is read by column. A vector is a *row*."): table[
             ids, 0
         ],
-        "Each id has the vector of the id before it.": table[ids - 1],
-        "The vectors are right, and the padded ones are zeroed. A mask says *do not look*; it does "
-        "not change the vectors.": right * (ids != 0)[..., None],
-        "That is a mean for each sentence; a vector for each *step* is asked for.": right.mean(1),
-        "The features come before the steps: (batch, timesteps, features) is asked for.": (
+        _("Each id has the vector of the id before it."): table[ids - 1],
+        _(
+            "The vectors are right, and the padded ones are zeroed. A mask says *do not "
+            "look*; it does not change the vectors."
+        ): right * (ids != 0)[..., None],
+        _("That is a mean for each sentence; a vector for each *step* is asked for."): right.mean(
+            1
+        ),
+        _("The features come before the steps: (batch, timesteps, features) is asked for."): (
             right.swapaxes(1, 2)
         ),
-        "That is right for ids below 10 only: where does the size of the table come from?": table[
-            ids % 10
-        ],
-        "That is right for ids below 10: the larger ones all get the vector of id 9.": table[
+        _(
+            "That is right for ids below 10 only: where does the size of the table come from?"
+        ): table[ids % 10],
+        _("That is right for ids below 10: the larger ones all get the vector of id 9."): table[
             np.clip(ids, 0, 9)
         ],
-        "That is right for ids below 10: the larger ones have no vector.": right
+        _("That is right for ids below 10: the larger ones have no vector."): right
         * (ids < 10)[..., None],
     }
 
@@ -331,12 +409,15 @@ def _compare_gradient(gradient: Any, table: np.ndarray, ids: np.ndarray) -> None
 
     if gradient is None:
         raise NotYet(
-            "The vectors are right, and the table gets no gradient: it would never learn. Look up "
-            "in `self.embeddings` itself, without `numpy()` or `stop_gradient`."
+            _(
+                "The vectors are right, and the table gets no gradient: it would never "
+                "learn. Look up in `self.embeddings` itself, without `numpy()` or "
+                "`stop_gradient`."
+            )
         )
     right = np.zeros_like(table)
     np.add.at(right, ids, 2 * table[ids])
-    shown = "the gradient of the table"
+    shown = _("the gradient of the table")
     compare_values(tf.convert_to_tensor(gradient), right, {}, shown=shown, tolerance=1e-3)
 
 
@@ -349,38 +430,44 @@ def _refuse_tensorflow(layer: Any, inputs: Any) -> None:
     except BaseException as error:
         if "TensorFlow function" in str(error):
             raise NotYet(
-                "Right with TensorFlow, and only there: with PyTorch or JAX behind Keras a "
-                "function of TensorFlow fails. Make `call` of `keras.ops`."
+                _(
+                    "Right with TensorFlow, and only there: with PyTorch or JAX behind "
+                    "Keras a function of TensorFlow fails. Make `call` of `keras.ops`."
+                )
             ) from error
 
 
 def _is_sound(function: Any) -> str:
     verdicts, right = [], []
     for name, make, *truth in _layers():
-        shown = f"is_sound(layer), for {name},"
+        shown = _("{call}, for {case},", call="is_sound(layer)", case=_(name))
         got = call(lambda make=make: function(make()), shown=shown)
         if as_array(got, "is_sound(layer)").shape or np.asarray(got).dtype != bool:
-            raise NotYet("`is_sound(layer)` must return one boolean, True or False.")
+            raise NotYet(_("`is_sound(layer)` must return one boolean, True or False."))
         sound, why = truth
         right.append(bool(got) == sound)
-        verdicts.append((bool(got), sound, f"It says {got} of {name}. {why}"))
+        verdicts.append(
+            (bool(got), sound, _("It says {got} of {name}. {why}", got=got, name=_(name), why=why))
+        )
         if len({got for got, *_ in verdicts}) == 2 and len({*right}) == 2:
             break  # it is wrong of one, and no simple mistake explains it: the others cost time
     if all(got != sound for got, sound, _ in verdicts):
-        raise NotYet("The polarity is flipped: True must mean *sound*.")
+        raise NotYet(_("The polarity is flipped: True must mean *sound*."))
     said = {got for got, *_ in verdicts}
     if said == {False}:
         raise NotYet(
-            "It says False of every layer, of the sound ones, too, such as `Dense`. Does what you "
-            "put behind the layer use the mask? And do the pads stand where `padding_leak` looks "
-            "for them (`side`)?"
+            _(
+                "It says False of every layer, of the sound ones, too, such as `Dense`. "
+                "Does what you put behind the layer use the mask? And do the pads stand "
+                "where `padding_leak` looks for them (`side`)?"
+            )
         )
     if said == {True}:
-        raise NotYet("It says True of every layer, of the sound and of the unsound ones.")
+        raise NotYet(_("It says True of every layer, of the sound and of the unsound ones."))
     for got, sound, message in verdicts:
         if got != sound:
             raise NotYet(message)
-    return f"It told {len(verdicts)} layers apart. Keep it for your own."
+    return _("It told {n} layers apart. Keep it for your own.", n=len(verdicts))
 
 
 def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
@@ -453,42 +540,48 @@ def _layers() -> list[tuple[str, Callable[[], Any], bool, str]]:
     def words_before(mask):
         return ops.cumsum(ops.cast(mask, "float32"), axis=1)[..., None]
 
-    inside = "Its steps mix with the padding. Compare each sequence alone with the padded batch."
-    behind = "Its own steps do not move; the leak shows only behind it, where the mask is "
-    before = "It is right where the padding stands after the words, and wrong where it stands "
-    before += "before them."
-    edge = "Its last real step sees the first padded one, however many more pads follow."
-    small = "A small leak is a leak: the limit for rounding is 1e-5."
-    fine = "No padding gets through, neither inside nor behind it."
+    inside = _("Its steps mix with the padding. Compare each sequence alone with the padded batch.")
+    missing = _(
+        "Its own steps do not move; the leak shows only behind it, where the mask is missing."
+    )
+    wrong = _("Its own steps do not move; the leak shows only behind it, where the mask is wrong.")
+    before = _(
+        "It is right where the padding stands after the words, and wrong where it stands before "
+        "them."
+    )
+    edge = _("Its last real step sees the first padded one, however many more pads follow.")
+    small = _("A small leak is a leak: the limit for rounding is 1e-5.")
+    fine = _("No padding gets through, neither inside nor behind it.")
     return [
-        ("a dense layer", lambda: layers.Dense(8), True, "It works step by step."),
-        ("a layer that adds the mean of all steps", adds_mean(1.0), False, inside),
-        ("a layer that drops the mask", Dropping, False, behind + "missing."),
-        ("a layer that hands on a mask of True only", hands_on(ops.ones_like), False,
-         behind + "wrong."),
-        ("a convolution that passes its mask on", lambda: Convolution("same"), False, edge),
-        ("a layer that flips its mask", hands_on(ops.logical_not), False, behind + "wrong."),
-        ("a layer that hands on its mask one step late",
-         hands_on(lambda mask: ops.roll(mask, 1, axis=1)), False, behind + "wrong."),
-        ("a causal convolution that passes its mask on", lambda: Convolution("causal"), False,
+        (N_("a dense layer"), lambda: layers.Dense(8), True, _("It works step by step.")),
+        (N_("a layer that adds the mean of all steps"), adds_mean(1.0), False, inside),
+        (N_("a layer that drops the mask"), Dropping, False, missing),
+        (N_("a layer that hands on a mask of True only"), hands_on(ops.ones_like), False,
+         wrong),
+        (N_("a convolution that passes its mask on"), lambda: Convolution("same"), False, edge),
+        (N_("a layer that flips its mask"), hands_on(ops.logical_not), False, wrong),
+        (N_("a layer that hands on its mask one step late"),
+         hands_on(lambda mask: ops.roll(mask, 1, axis=1)), False, wrong),
+        (N_("a causal convolution that passes its mask on"), lambda: Convolution("causal"), False,
          before),
-        ("a layer that adds the first step to all", lambda: Passing(lambda x, _: x + x[:, :1]),
+        (N_("a layer that adds the first step to all"), lambda: Passing(lambda x, _: x + x[:, :1]),
          False, before),
-        ("a layer that adds the last step to all", lambda: Passing(lambda x, _: x + x[:, -1:]),
-         False, "It is wrong where the padding stands after the words."),
-        ("a layer that adds the number of each step, pads counted",
+        (N_("a layer that adds the last step to all"), lambda: Passing(lambda x, _: x + x[:, -1:]),
+         False, _("It is wrong where the padding stands after the words.")),
+        (N_("a layer that adds the number of each step, pads counted"),
          lambda: Passing(lambda x, _: x + places(x)), False, before),
-        ("a layer that leaks a hundredth", adds_mean(0.01), False, small),
-        ("a layer that adds 0.000025 for each step, pads counted",
+        (N_("a layer that leaks a hundredth"), adds_mean(0.01), False, small),
+        (N_("a layer that adds 0.000025 for each step, pads counted"),
          lambda: Passing(lambda x, _: x + 2.5e-5 * ops.shape(x)[1]), False, small),
-        ("a layer that adds the mean of the kept steps", adds_mean(1.0, masked=True), True, fine),
-        ("a layer that adds the number of each word, pads not counted",
+        (N_("a layer that adds the mean of the kept steps"), adds_mean(1.0, masked=True), True,
+         fine),
+        (N_("a layer that adds the number of each word, pads not counted"),
          lambda: Passing(lambda x, mask: x + words_before(mask)), True, fine),
-        ("a layer that differs by a millionth", adds_mean(1e-6), True,
-         "That is rounding, under 1e-5."),
-        ("an LSTM that does not use its mask and passes it on", lambda: Reader(False), False,
+        (N_("a layer that differs by a millionth"), adds_mean(1e-6), True,
+         _("That is rounding, under 1e-5.")),
+        (N_("an LSTM that does not use its mask and passes it on"), lambda: Reader(False), False,
          before),
-        ("an LSTM that uses its mask", lambda: Reader(True), True, fine),
+        (N_("an LSTM that uses its mask"), lambda: Reader(True), True, fine),
     ]  # fmt: skip
 
 
@@ -498,8 +591,10 @@ def _made(answer: Any, *arguments: Any, **options: Any) -> Any:
 
     if not (isinstance(answer, type) and issubclass(answer, keras.layers.Layer)):
         a_layer = isinstance(answer, keras.layers.Layer)
-        kind = "a layer" if a_layer else f"of the type {type(answer).__name__}"
-        raise NotYet(f"Hand over the class of the layer, without `()`; this is {kind}.")
+        kind = _("a layer") if a_layer else _("of the type {type}", type=type(answer).__name__)
+        raise NotYet(
+            _("Hand over the class of the layer, without `()`; this is {kind}.", kind=kind)
+        )
     return call(lambda: answer(*arguments, **options), shown=f"{answer.__name__}(…)")
 
 
@@ -507,18 +602,25 @@ def _functional(layer: Any, inputs: Any, x: Any, shown: str) -> Any:
     """A model of this layer and the mask it declares, built from symbolic tensors."""
     import keras
 
-    where = f"{shown}, for a symbolic x as in a Functional model,"
+    where = _("{shown}, for a symbolic x as in a Functional model,", shown=shown)
     try:
         output = call_layer(layer, x, shown=where)
     except NotYet as mistake:
         raise NotYet(
-            f"{mistake} A symbolic tensor has no values, and its batch size is None: make "
-            "everything from the tensors that you are given, with `keras.ops`."
+            _(
+                "{mistake} A symbolic tensor has no values, and its batch size is None: "
+                "make everything from the tensors that you are given, with `keras.ops`.",
+                mistake=mistake,
+            )
         ) from mistake
     if not isinstance(_mask(output), keras.KerasTensor):
         raise NotYet(
-            f"`{where}` has no symbolic mask: {type(_mask(output)).__name__}. Make it from the "
-            "tensors that you are given, with `keras.ops`."
+            _(
+                "`{where}` has no symbolic mask: {type}. Make it from the tensors that you "
+                "are given, with `keras.ops`.",
+                where=where,
+                type=type(_mask(output)).__name__,
+            )
         )
     return keras.Model(inputs, [output, _mask(output)])
 

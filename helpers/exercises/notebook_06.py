@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from helpers.exercises.engine import NotYet, as_array, call, compare_values, id_batches, same
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -18,8 +19,10 @@ def _case(name: str, first: str = "padding after the words") -> Iterator[None]:
     try:
         yield
     except NotYet as mistake:
-        where = "" if name == first else f" (This shows with {name}.)"
-        raise NotYet(f"{mistake}{where}", mistake.figure) from mistake
+        if name == first:
+            raise
+        said = _("{message} (This shows with {case}.)", message=mistake, case=_(name))
+        raise NotYet(said, mistake.figure) from mistake
 
 
 def _in_place_of(function: Any, call_it: Callable) -> Any:
@@ -74,9 +77,11 @@ def _mended(function: Any) -> str:
             _try_mended(function, ids, near, tolerance=1e-4)
     # Here a -100 for padding would win. The attention is kept too small to matter.
     far = _rating_layers(words=-5000, pads=5000, spread=1e-5)
-    with _case("layers that make words −20,000 and padding 20,000, about"):
+    with _case(N_("layers that make words −20,000 and padding 20,000, about")):
         _try_mended(function, batches["padding before the words"], far, tolerance=1)
-    return "No padding reaches the answer, on either side, and the other answers are as they were."
+    return _(
+        "No padding reaches the answer, on either side, and the other answers are as they were."
+    )
 
 
 def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: float) -> None:
@@ -86,40 +91,59 @@ def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: flo
     got = as_array(call(answer, ids, shown=shown), shown)
     now = [w for layer in layers for w in layer.get_weights()]
     if len(now) != len(weights) or not all(map(np.array_equal, now, weights)):
-        raise NotYet("The weights of the layers have changed: mend the code, not them.")
+        raise NotYet(_("The weights of the layers have changed: mend the code, not them."))
     mask, model = ids != 0, functools.partial(_rating, ids, layers)
     right = np.concatenate([_rating(row[row != 0][None], layers) for row in ids])  # alone
     if got.shape != right.shape:
-        raise NotYet(f"`{shown}` has shape {got.shape}; expected {right.shape}.")
+        raise NotYet(
+            _(
+                "`{shown}` has shape {shape}; expected {expected}.",
+                shown=shown,
+                shape=got.shape,
+                expected=right.shape,
+            )
+        )
     if np.isnan(got).any():
         raise NotYet(f"`{shown}` holds NaN.")
     if same(got, right, tolerance):
         return
     if mask.all():
-        changed = "Sentences without padding get another answer than before"
+        changed = _("Sentences without padding get another answer than before")
         mistakes = {
-            f"{changed}: the largest value was pooled, not the mean.": model(pool="mean"),
-            f"{changed}: the largest value was pooled, not the sum.": model(pool="sum"),
-            f"{changed}: where is the `* 4.0`?": model(scale=1.0),
+            _("{changed}: the largest value was pooled, not the mean.", changed=changed): model(
+                pool="mean"
+            ),
+            _("{changed}: the largest value was pooled, not the sum.", changed=changed): model(
+                pool="sum"
+            ),
+            _("{changed}: where is the `* 4.0`?", changed=changed): model(scale=1.0),
         }
         _name(got, mistakes, tolerance)
-        raise NotYet(f"{changed}. Take care of the padding, and leave the rest.")
+        raise NotYet(_("{changed}. Take care of the padding, and leave the rest.", changed=changed))
     mistakes = {
-        "That is the model as it was: it leaks.": model(),
-        "The attention is mended. But `max` still looks at padded steps, and one of them can hold "
-        "the largest value.": model(keys=mask),
-        "The pool is mended. But the attention still uses padded keys: what `* 4.0` returns has no "
-        "mask.": model(steps=mask),
-        "The attention is mended. But in the pool a 0 in the place of padding is more than any "
-        "negative value: put something there that never wins.": model(
-            keys=mask, steps=mask, fill=0.0
-        ),
+        _("That is the model as it was: it leaks."): model(),
+        _(
+            "The attention is mended. But `max` still looks at padded steps, and one of "
+            "them can hold the largest value."
+        ): model(keys=mask),
+        _(
+            "The pool is mended. But the attention still uses padded keys: what `* 4.0` "
+            "returns has no mask."
+        ): model(steps=mask),
+        _(
+            "The attention is mended. But in the pool a 0 in the place of padding is more "
+            "than any negative value: put something there that never wins."
+        ): model(keys=mask, steps=mask, fill=0.0),
     }
     _name(got, mistakes, tolerance)
     apart = np.abs(got - right).max(axis=1)
     raise NotYet(
-        f"It still leaks: what sentence {apart.argmax()} gets in its batch and what it gets alone, "
-        f"without padding, are {apart.max():.2g} apart."
+        _(
+            "It still leaks: what sentence {sentence} gets in its batch and what it gets "
+            "alone, without padding, are {difference:.2g} apart.",
+            sentence=apart.argmax(),
+            difference=apart.max(),
+        )
     )
 
 
@@ -132,25 +156,37 @@ def _causal_mistakes(ids: np.ndarray) -> dict[str, np.ndarray]:
     keys, earlier = kept[:, None, :], np.tri(steps, dtype=bool)
     counted = (np.arange(steps) < kept.sum(axis=1)[:, None])[:, None, :]
     return {
-        "That is the code as it stands: in every row padding is kept, before and after the "
-        "query.": ~keys | earlier,
-        "The whole is inverted: now the padding part is right, and the look-ahead part, which was "
-        "right, hides *earlier* keys.": keys & ~earlier,
-        "The padding part is inverted now, but `maximum` allows a pair if *one* of the masks does; "
-        "both must allow it.": keys | earlier,
-        "Both masks must allow a pair now, but the padding part still keeps the padding.": ~keys
+        _(
+            "That is the code as it stands: in every row padding is kept, before and after "
+            "the query."
+        ): ~keys | earlier,
+        _(
+            "The whole is inverted: now the padding part is right, and the look-ahead "
+            "part, which was right, hides *earlier* keys."
+        ): keys & ~earlier,
+        _(
+            "The padding part is inverted now, but `maximum` allows a pair if *one* of the "
+            "masks does; both must allow it."
+        ): keys | earlier,
+        _("Both masks must allow a pair now, but the padding part still keeps the padding."): ~keys
         & earlier,
-        "That is the older polarity, 1 = masked: where Keras shall keep, it masks, and the "
-        "reverse.": ~(keys & earlier),
-        "Later keys are still used: where is the look-ahead mask?": keys,
-        "Padded keys are still used: the padding mask is missing, or lies along the queries; it "
-        "belongs to the *keys*, the last axis.": earlier,
-        "No mask reaches the layer.": np.True_,
-        "The wrong triangle: later keys are used and earlier ones are not.": keys & earlier.T,
-        "Off by one: a query must see itself, too.": keys & np.tri(steps, k=-1, dtype=bool),
-        "Off by one: a query sees one step ahead.": keys & np.tri(steps, k=1, dtype=bool),
-        "Padding need not stand *behind* the words: look where the zeros are, not how many there "
-        "are.": counted & earlier,
+        _(
+            "That is the older polarity, 1 = masked: where Keras shall keep, it masks, and "
+            "the reverse."
+        ): ~(keys & earlier),
+        _("Later keys are still used: where is the look-ahead mask?"): keys,
+        _(
+            "Padded keys are still used: the padding mask is missing, or lies along the "
+            "queries; it belongs to the *keys*, the last axis."
+        ): earlier,
+        _("No mask reaches the layer."): np.True_,
+        _("The wrong triangle: later keys are used and earlier ones are not."): keys & earlier.T,
+        _("Off by one: a query must see itself, too."): keys & np.tri(steps, k=-1, dtype=bool),
+        _("Off by one: a query sees one step ahead."): keys & np.tri(steps, k=1, dtype=bool),
+        _(
+            "Padding need not stand *behind* the words: look where the zeros are, not how "
+            "many there are."
+        ): counted & earlier,
     }
 
 
@@ -172,7 +208,14 @@ def _attend_causally(function: Any) -> str:
     def answered(x, ids):
         got = as_array(call(answer, x, ids, shown=shown), shown)
         if got.shape != x.shape:
-            raise NotYet(f"`{shown}` has shape {got.shape}; expected {x.shape}, as `x`.")
+            raise NotYet(
+                _(
+                    "`{shown}` has shape {shape}; expected {expected}, as `x`.",
+                    shown=shown,
+                    shape=got.shape,
+                    expected=x.shape,
+                )
+            )
         return np.where(read(ids), got, 0)
 
     def read(ids):
@@ -189,7 +232,7 @@ def _attend_causally(function: Any) -> str:
             stopped = mistake
             break
         if not all(map(np.array_equal, weights, layer.get_weights())):
-            raise NotYet("The weights of the layer have changed: mend the mask, not them.")
+            raise NotYet(_("The weights of the layer have changed: mend the mask, not them."))
         right = attended(x, ids, keys & earlier)
         mistakes = _causal_mistakes(ids)
         possible = [m for m in possible if same(attended(x, ids, mistakes[m]), got, 1e-5)]
@@ -198,22 +241,25 @@ def _attend_causally(function: Any) -> str:
     if failed is None:
         if stopped:
             raise stopped
-        return "Both parts, and True = keep. The 100 % accuracy is gone, as it should be."
+        return _("Both parts, and True = keep. The 100 % accuracy is gone, as it should be.")
     if possible:  # a mistake that explains the answers to all batches
         raise NotYet(possible[0])
     name, x, ids, got, right = failed
     last = (np.arange(ids.shape[1]) == ids.shape[1] - 1)[:, None]
     with _case(name):
         if not same(answered(x, ids), got, 1e-4):
-            raise NotYet("Two calls with the same input differ: use the layer that is given.")
+            raise NotYet(_("Two calls with the same input differ: use the layer that is given."))
         if not same(answered(x + ~read(ids), ids), got, 1e-4):
-            raise NotYet("Padded keys still reach the output of words.")
+            raise NotYet(_("Padded keys still reach the output of words."))
         if not same(answered(x + last, ids) * ~last, got * ~last, 1e-4):
-            raise NotYet("Later keys still reach the output of earlier words.")
+            raise NotYet(_("Later keys still reach the output of earlier words."))
         raise NotYet(
-            "No padded and no later key is used, and yet the output of words is up to "
-            f"{np.abs(got - right).max():.2g} off. May each word use itself and all words before "
-            "it, and do you return what the layer returns?"
+            _(
+                "No padded and no later key is used, and yet the output of words is up to "
+                "{difference:.2g} off. May each word use itself and all words before it, "
+                "and do you return what the layer returns?",
+                difference=np.abs(got - right).max(),
+            )
         )
 
 
@@ -229,25 +275,28 @@ def _softmax_cases() -> dict[str, tuple[str, np.ndarray, np.ndarray]]:
     wide = np.array([[[3, -1000, 2, 1000, -999, 2.5, 999]]])  # (1, 1, 7)
     masked_large = np.array([[[1, 1000, 2, 1000, -3]] * 2])
     cases = {
-        "small scores": (scores, some),
-        "a query without keys": (scores, empty),
-        "scores of ±1000": (wide, np.ones((1, 1, 7), bool)),
-        "scores of ±1000, some masked": (wide, np.array([[[1, 1, 1, 0, 1, 1, 0]]], bool)),
-        "a masked score of 1000": (masked_large, np.array([[[1, 0, 1, 0, 1]]], bool)),
-        "allowed scores of −1000": (scores - 1000, some),
-        "scores of 20": (scores + 20, some),
-        "a mask `(T, S)`": (scores, np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 1, 1]], bool)),
-        "a mask `(S,)`": (scores, np.array([0, 1, 1, 0], bool)),
-        "every pair masked": (scores, np.zeros((1, 1, 4), bool)),
-        "every pair allowed": (scores, np.ones((2, 3, 4), bool)),
-        "one key": (np.array([[[5.0], [-7]]] * 3), np.array([[[1]], [[0]], [[1]]], bool)),
+        _("small scores"): (scores, some),
+        _("a query without keys"): (scores, empty),
+        _("scores of ±1000"): (wide, np.ones((1, 1, 7), bool)),
+        _("scores of ±1000, some masked"): (wide, np.array([[[1, 1, 1, 0, 1, 1, 0]]], bool)),
+        _("a masked score of 1000"): (masked_large, np.array([[[1, 0, 1, 0, 1]]], bool)),
+        _("allowed scores of −1000"): (scores - 1000, some),
+        _("scores of 20"): (scores + 20, some),
+        _("a mask `(T, S)`"): (scores, np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 1, 1]], bool)),
+        _("a mask `(S,)`"): (scores, np.array([0, 1, 1, 0], bool)),
+        _("every pair masked"): (scores, np.zeros((1, 1, 4), bool)),
+        _("every pair allowed"): (scores, np.ones((2, 3, 4), bool)),
+        _("one key"): (np.array([[[5.0], [-7]]] * 3), np.array([[[1]], [[0]], [[1]]], bool)),
     }
     largest = {"float32": 1e5, "float16": 6e4}
     result = {}
     for dtype, size in largest.items():
         far = size * np.array([[[-1.0, -1, 1, 1], [-1, -1, -1, 1]]])
         hidden = np.array([[[1, 1, 0, 0], [1, 0, 1, 0]]], bool)
-        now = {**cases, f"allowed scores of −{size:g}, masked ones of {size:g}": (far, hidden)}
+        now = {
+            **cases,
+            _("allowed scores of −{size:g}, masked ones of {size:g}", size=size): (far, hidden),
+        }
         result |= {f"{name}, {dtype}": (dtype, *case) for name, case in now.items()}
     return result
 
@@ -262,7 +311,8 @@ def _masked_softmax(function: Any) -> str:
     import tensorflow as tf
 
     shown, possible = "masked_softmax(scores, mask)", None
-    for name, (dtype, scores, mask) in _softmax_cases().items():
+    cases = _softmax_cases()
+    for name, (dtype, scores, mask) in cases.items():
         scores = scores.astype(dtype).astype("float64")  # as the answer gets them
         full = np.broadcast_to(mask, scores.shape)
         nan_rows = _softmax(np.where(full, scores, -np.inf))
@@ -272,21 +322,27 @@ def _masked_softmax(function: Any) -> str:
         least = np.where(full, scores, -1e6)
         by_query, by_row = (np.where(full, _softmax(least, axis=a), 0) for a in (1, 0))
         mistakes = {
-            "A query without keys gets NaN; it must get zeros.": nan_rows,
-            "A query without keys spreads its weight over all of them; it must get zeros.": spread,
-            "The polarity is flipped: True must mean *keep*.": flipped,
-            "The softmax runs over the queries; it must run over the keys, the last "
-            "axis.": by_query,
-            "The softmax runs over the sentences; it must run over the keys, the last "
-            "axis.": by_row,
-            "Masked *after* the softmax: the rows no longer sum to 1.": _softmax(scores) * full,
-            "A masked score of 0 is not *no* score: its weight is not 0.": _softmax(scores * full),
-            "That is the softmax without a mask.": _softmax(scores),
+            _("A query without keys gets NaN; it must get zeros."): nan_rows,
+            _(
+                "A query without keys spreads its weight over all of them; it must get zeros."
+            ): spread,
+            _("The polarity is flipped: True must mean *keep*."): flipped,
+            _(
+                "The softmax runs over the queries; it must run over the keys, the last axis."
+            ): by_query,
+            _(
+                "The softmax runs over the sentences; it must run over the keys, the last axis."
+            ): by_row,
+            _("Masked *after* the softmax: the rows no longer sum to 1."): _softmax(scores) * full,
+            _("A masked score of 0 is not *no* score: its weight is not 0."): _softmax(
+                scores * full
+            ),
+            _("That is the softmax without a mask."): _softmax(scores),
         }
         tolerance = 1e-5 if dtype == "float32" else 5e-3
         given, given_mask = tf.constant(scores, dtype), tf.constant(mask)
         upstream = np.linspace(-1, 1, scores.size).reshape(scores.shape)
-        with _case(name, first="small scores, float32"), tf.GradientTape() as tape:
+        with _case(name, first=next(iter(cases))), tf.GradientTape() as tape:
             tape.watch(given)
             # `call` hands over copies; the tape must see the tensor itself.
             answer = _in_place_of(function, lambda m, given=given: function(given, m))
@@ -301,42 +357,61 @@ def _masked_softmax(function: Any) -> str:
                     _say_what_is_wrong(values, full)
             compare_values(values, right, {}, shown=shown, tolerance=tolerance)
             if not tf.is_tensor(result):
-                raise NotYet("The weights are right. Compute them in TensorFlow, for the gradient.")
+                raise NotYet(
+                    _("The weights are right. Compute them in TensorFlow, for the gradient.")
+                )
             if values.dtype != dtype:
-                raise NotYet(f"The weights are right; their dtype must be the scores', {dtype}.")
+                raise NotYet(
+                    _(
+                        "The weights are right; their dtype must be the scores', {dtype}.",
+                        dtype=dtype,
+                    )
+                )
             gradient = tape.gradient(tf.reduce_sum(result * tf.constant(upstream, dtype)), given)
             slope = right * (upstream - (right * upstream).sum(axis=-1, keepdims=True))
             if gradient is None and slope.any():
                 raise NotYet(
-                    "The weights are right, but no gradient reaches the scores: does something "
-                    "leave TensorFlow, or stop it?"
+                    _(
+                        "The weights are right, but no gradient reaches the scores: does "
+                        "something leave TensorFlow, or stop it?"
+                    )
                 )
             gradient = np.zeros_like(slope) if gradient is None else np.asarray(gradient)
             if np.isnan(gradient).any():
                 raise NotYet(
-                    "The weights are right, but their gradient is NaN. Choose with `tf.where` "
-                    "before the softmax, and let no infinity or 0 / 0 in."
+                    _(
+                        "The weights are right, but their gradient is NaN. Choose with "
+                        "`tf.where` before the softmax, and let no infinity or 0 / 0 in."
+                    )
                 )
             if not same(gradient, slope, 10 * tolerance):
-                raise NotYet("The weights are right, but their gradient is not that of a softmax.")
-    return "Safe in both precisions, with or without a key, however large the scores."
+                raise NotYet(
+                    _("The weights are right, but their gradient is not that of a softmax.")
+                )
+    return _("Safe in both precisions, with or without a key, however large the scores.")
 
 
 def _say_what_is_wrong(values: np.ndarray, full: np.ndarray) -> None:
     """Raise `NotYet` with what wrong weights have in common, if they have."""
     if np.isnan(values).any():
         raise NotYet(
-            "NaN in the weights. Is there an exponential of a large number, 0 × −inf, or a sum of "
-            "0? And in float16 −1e9 is −inf. Choose with `tf.where`, do not add."
+            _(
+                "NaN in the weights. Is there an exponential of a large number, 0 × −inf, "
+                "or a sum of 0? And in float16 −1e9 is −inf. Choose with `tf.where`, do "
+                "not add."
+            )
         )
     if (values * ~full > 1e-3).any():
-        raise NotYet("Masked keys have weight: what stands in the place of their scores?")
+        raise NotYet(_("Masked keys have weight: what stands in the place of their scores?"))
     sums = values.sum(axis=-1)[full.any(axis=-1)].astype(float)
     if (abs(sums - 1) > 1e-2).any():
         worst = sums[abs(sums - 1).argmax()]
         raise NotYet(
-            f"The weights of a query sum to {worst:.2g} over its allowed keys, not to 1. Is what "
-            "stands in the place of a masked score below every allowed one?"
+            _(
+                "The weights of a query sum to {worst:.2g} over its allowed keys, not to "
+                "1. Is what stands in the place of a masked score below every allowed one?",
+                worst=worst,
+            )
         )
 
 

@@ -13,6 +13,7 @@ from helpers.exercises.engine import (
     in_words,
     same,
 )
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -25,8 +26,10 @@ def _case(name: str) -> Iterator[None]:
     try:
         yield
     except NotYet as mistake:
-        where = "" if name == "padding after the words" else f" (This shows with {name}.)"
-        raise NotYet(f"{mistake}{where}", mistake.figure) from mistake
+        if name == "padding after the words":
+            raise
+        said = _("{message} (This shows with {case}.)", message=mistake, case=_(name))
+        raise NotYet(said, mistake.figure) from mistake
 
 
 def _number(got: Any, shown: str) -> np.ndarray:
@@ -35,14 +38,24 @@ def _number(got: Any, shown: str) -> np.ndarray:
     values = as_array(got, shown)
     if values.size != 1:
         raise NotYet(
-            f"`{shown}` has shape {values.shape}: one number for the whole batch is asked for."
+            _(
+                "`{shown}` has shape {shape}: one number for the whole batch is asked for.",
+                shown=shown,
+                shape=values.shape,
+            )
         )
     return values.reshape(())
 
 
 def _refuse_several(got: Any, shown: str) -> None:
     if isinstance(got, tuple) and len(got) > 1:
-        raise NotYet(f"`{shown}` returns {len(got)} things: return the one asked for, alone.")
+        raise NotYet(
+            _(
+                "`{shown}` returns {count} things: return the one asked for, alone.",
+                shown=shown,
+                count=len(got),
+            )
+        )
 
 
 def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: str) -> None:
@@ -53,7 +66,14 @@ def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: s
         if np.isclose(got, wrong, rtol=1e-5, atol=1e-5):
             raise NotYet(message)
     if right and np.isclose(got, 100 * right, rtol=1e-5):
-        raise NotYet(f"{shown} is {got:.4g}: a percentage. {right:.4g} is expected.")
+        raise NotYet(
+            _(
+                "{shown} is {got:.4g}: a percentage. {right:.4g} is expected.",
+                shown=shown,
+                got=got,
+                right=right,
+            )
+        )
     raise NotYet(f"{shown} is {got:.4g}; expected {right:.4g}.")
 
 
@@ -82,8 +102,8 @@ def _word_precision(function: Any) -> str:
     shown = "word_precision(labels, scores, ids)"
     random = np.random.default_rng(71)
     batches = _larger(id_batches(empty_rows=True))
-    batches["scores of 0.9 at padded steps"] = batches["padding after the words"]
-    batches["no word that is called a noun"] = batches["padding before the words"]
+    batches[N_("scores of 0.9 at padded steps")] = batches["padding after the words"]
+    batches[N_("no word that is called a noun")] = batches["padding before the words"]
     for name, ids in batches.items():
         mask = ids != 0
         labels = (random.random(ids.shape) < np.where(mask, 0.35, 0.75)).astype(int)
@@ -100,34 +120,44 @@ def _word_precision(function: Any) -> str:
         right = _share(true, called & mask)
         by_sentence = [_share(*rows) for rows in zip(true, called & mask)]
         mistakes = {
-            "That is the precision with padding counted: at padded steps labels and scores hold "
-            "anything.": _share(true, called),
-            "The labels of padded steps are out, but not their scores: each padded step that is "
-            "called a noun is counted as a mistake.": _share(true & mask, called),
-            "That is the recall: of all nouns, how many are found. Precision asks of all words "
-            "*called* nouns, how many are.": _share(called, true & mask),
-            "That is an accuracy: it counts the words rightly called no noun, too.": _share(
+            _(
+                "That is the precision with padding counted: at padded steps labels and "
+                "scores hold anything."
+            ): _share(true, called),
+            _(
+                "The labels of padded steps are out, but not their scores: each padded "
+                "step that is called a noun is counted as a mistake."
+            ): _share(true & mask, called),
+            _(
+                "That is the recall: of all nouns, how many are found. Precision asks of "
+                "all words *called* nouns, how many are."
+            ): _share(called, true & mask),
+            _("That is an accuracy: it counts the words rightly called no noun, too."): _share(
                 true == called, mask
             ),
-            "That is the mean of the sentences' precisions. Count over the whole batch: a sentence "
-            "with more nouns weighs more.": np.mean(by_sentence),
-            "That is the precision over the *padded* steps: the mask is the wrong way round.": (
+            _(
+                "That is the mean of the sentences' precisions. Count over the whole "
+                "batch: a sentence with more nouns weighs more."
+            ): np.mean(by_sentence),
+            _("That is the precision over the *padded* steps: the mask is the wrong way round."): (
                 _share(true, called & ~mask)
             ),
-            "That counts the words of each sentence and takes as many steps from the front. The "
-            "padding may stand anywhere.": _share(true, called & _kept_by_count(mask)),
+            _(
+                "That counts the words of each sentence and takes as many steps from the "
+                "front. The padding may stand anywhere."
+            ): _share(true, called & _kept_by_count(mask)),
         }
         with _case(name):
             if np.isnan(got):
-                raise NotYet("NaN where no word is called a noun: 0 is asked for.")
+                raise NotYet(_("NaN where no word is called a noun: 0 is asked for."))
             _compare(got, right, mistakes, f"`{shown}`")
-    return "Padding is out of it, on either side, whatever labels and scores it holds."
+    return _("Padding is out of it, on either side, whatever labels and scores it holds.")
 
 
 # 7.2: find and mend a loss that falls as padding grows
 
 
-_REPORTED = "the loss of model.compile(loss=mended_loss)"
+_REPORTED = N_("the loss of model.compile(loss=mended_loss)")
 
 
 def _steps(labels: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -166,7 +196,7 @@ def _mended_loss(function: Any) -> str:
     shown = "mended_loss(y_true, y_pred)"
     random = np.random.default_rng(72)
     batches = _larger(id_batches(empty_rows=True))
-    batches["a batch of padding only"] = np.zeros((2, 3), "int32")
+    batches[N_("a batch of padding only")] = np.zeros((2, 3), "int32")
     for declares in (False, True):
         model = _model(function, declares=declares)
         for name, ids in batches.items():
@@ -179,10 +209,10 @@ def _mended_loss(function: Any) -> str:
                     got = _reported(model, labels, y)
                 except Exception as error:
                     raise NotYet(f"`model.compile(loss=mended_loss)`: {in_words(error)}") from error
-                _judge_loss(_number(got, _REPORTED), labels, y, declares)
+                _judge_loss(_number(got, _(_REPORTED)), labels, y, declares)
                 _gradient(model, labels, y)
     _compiles(_model(function, declares=False))
-    return "The mean over the words, however much padding there is and whoever declares a mask."
+    return _("The mean over the words, however much padding there is and whoever declares a mask.")
 
 
 def _compiles(model: Any) -> None:
@@ -194,10 +224,13 @@ def _compiles(model: Any) -> None:
         tf.function(lambda labels, y: _reported(model, labels, y)).get_concrete_function(*shapes)
     except Exception as error:
         name = f"{type(error).__name__}: "
-        reason = (str(error).strip() or "no reason given").splitlines()[-1].strip()
+        reason = (str(error).strip() or _("no reason given")).splitlines()[-1].strip()
         raise NotYet(
-            "In eager mode it is right. In `fit`, where Keras compiles it, it fails: compute with "
-            f"`keras.ops` or TensorFlow alone. {name}{reason.removeprefix(name)}"
+            _(
+                "In eager mode it is right. In `fit`, where Keras compiles it, it fails: "
+                "compute with `keras.ops` or TensorFlow alone. {error}",
+                error=name + reason.removeprefix(name),
+            )
         ) from error
 
 
@@ -221,22 +254,27 @@ def _gradient(model: Any, labels: np.ndarray, y: np.ndarray) -> None:
     mask = labels != 0
     if gradient is None and mask.any():
         raise NotYet(
-            "No gradient comes out of it, so nothing can be learnt: compute with `keras.ops` or "
-            "TensorFlow from `y_pred` on, without NumPy and `float(…)`."
+            _(
+                "No gradient comes out of it, so nothing can be learnt: compute with "
+                "`keras.ops` or TensorFlow from `y_pred` on, without NumPy and `float(…)`."
+            )
         )
     if gradient is None:
         return
     got = gradient.numpy()
     if np.isnan(got).any():
-        where = "" if mask.any() else ", for a batch of padding only"
-        raise NotYet(f"The gradient is NaN{where}: do not divide by 0.")
+        if mask.any():
+            raise NotYet(_("The gradient is NaN: do not divide by 0."))
+        raise NotYet(_("The gradient is NaN, for a batch of padding only: do not divide by 0."))
     e = np.exp(y - y.max(axis=-1, keepdims=True))
     right = e / e.sum(axis=-1, keepdims=True) - np.eye(CLASSES)[labels]
     right *= mask[..., None] / max(mask.sum(), 1)
     if not same(got, right, 1e-4):
         raise NotYet(
-            "The value is right, its gradient is not: a model would learn something else. Is there "
-            "a `stop_gradient`?"
+            _(
+                "The value is right, its gradient is not: a model would learn something "
+                "else. Is there a `stop_gradient`?"
+            )
         )
 
 
@@ -256,40 +294,51 @@ def _judge_loss(got: np.ndarray, labels: np.ndarray, y: np.ndarray, declares: bo
     if same(got, np.array(right), 1e-4):
         return
     if np.isnan(got):
-        raise NotYet(
-            "The loss is NaN. " + "For a batch of padding only, 0 is asked for." * (not mask.any())
-        )
+        if mask.any():
+            raise NotYet(_("The loss is NaN."))
+        raise NotYet(_("The loss is NaN. For a batch of padding only, 0 is asked for."))
     sentences = (each * mask).sum(1) / np.maximum(mask.sum(1), 1)
     any_word = max(mask.any(axis=1).sum(), 1)
     if declares:
         mistakes = {
-            "The model declares a mask now, and the loss changes: Keras averages what you return "
-            "for each step over the kept steps *again*. Return one number, already divided.": (
-                right * size / kept
-            ),
-            "The model declares a mask now. Keras hands your function all steps all the same; "
-            "divide by the number of words yourself.": words / size,
+            _(
+                "The model declares a mask now, and the loss changes: Keras averages what "
+                "you return for each step over the kept steps *again*. Return one number, "
+                "already divided."
+            ): (right * size / kept),
+            _(
+                "The model declares a mask now. Keras hands your function all steps all "
+                "the same; divide by the number of words yourself."
+            ): words / size,
         }
     else:
         mistakes = {
-            "That is the published loss: padded steps add nothing, but they are still counted when "
-            "Keras takes the mean.": words / size,
-            "Padding is not masked at all: its loss is in the mean.": each.mean(),
-            "That is the sum over the words: divide by how many they are.": words,
-            "That is the mean of the sentences' means. Each word counts the same: sum over the "
-            "whole batch, then divide.": sentences.sum() / any_word,
-            "That is the mean of the sentences' means, and a sentence without words is one of "
-            "them.": sentences.mean(),
-            "The sum over the words is divided by the number of sentences, not of words.": (
+            _(
+                "That is the published loss: padded steps add nothing, but they are still "
+                "counted when Keras takes the mean."
+            ): words / size,
+            _("Padding is not masked at all: its loss is in the mean."): each.mean(),
+            _("That is the sum over the words: divide by how many they are."): words,
+            _(
+                "That is the mean of the sentences' means. Each word counts the same: sum "
+                "over the whole batch, then divide."
+            ): sentences.sum() / any_word,
+            _(
+                "That is the mean of the sentences' means, and a sentence without words is "
+                "one of them."
+            ): sentences.mean(),
+            _("The sum over the words is divided by the number of sentences, not of words."): (
                 words / len(labels)
             ),
-            "That counts the words of each sentence and takes as many steps from the front. The "
-            "padding may stand anywhere.": (each * _kept_by_count(mask)).sum() / kept,
-            "The mask is the wrong way round: that is the mean over the padding.": (
+            _(
+                "That counts the words of each sentence and takes as many steps from the "
+                "front. The padding may stand anywhere."
+            ): (each * _kept_by_count(mask)).sum() / kept,
+            _("The mask is the wrong way round: that is the mean over the padding."): (
                 (each * ~mask).sum() / max((~mask).sum(), 1)
             ),
         }
-    _compare(got, right, mistakes, "The loss that Keras reports")
+    _compare(got, right, mistakes, _("The loss that Keras reports"))
 
 
 # 7.3: the accuracy of a decoder
@@ -315,39 +364,47 @@ def _token_accuracy(function: Any) -> str:
         right = correct[wanted].mean()
         by_sentence = [c[w].mean() for c, w in zip(correct, wanted)]
         mistakes = {
-            "That is what the published model reports: its mask keeps each step that *reads* a "
-            "token. After *end* there is nothing to answer.": correct[reads != 0].mean(),
-            "That keeps each step that is to answer a token. With padding in front the first of "
-            "them is *start*, and it follows a pad: nobody can know it.": (
-                correct[targets != 0].mean()
-            ),
-            "That counts every step, padding, too.": correct.mean(),
-            "The answers are compared with what the decoder reads: `ids[:, :-1]`. They are to be "
-            "the *next* tokens.": (predicted == reads)[wanted].mean(),
-            "That is the mean of the sentences' accuracies: a short sentence weighs as much as a "
-            "long one. Count over all steps.": np.mean(by_sentence),
-            "The right answers are counted at wanted steps, but divided by all steps.": (
+            _(
+                "That is what the published model reports: its mask keeps each step that "
+                "*reads* a token. After *end* there is nothing to answer."
+            ): correct[reads != 0].mean(),
+            _(
+                "That keeps each step that is to answer a token. With padding in front the "
+                "first of them is *start*, and it follows a pad: nobody can know it."
+            ): (correct[targets != 0].mean()),
+            _("That counts every step, padding, too."): correct.mean(),
+            _(
+                "The answers are compared with what the decoder reads: `ids[:, :-1]`. They "
+                "are to be the *next* tokens."
+            ): (predicted == reads)[wanted].mean(),
+            _(
+                "That is the mean of the sentences' accuracies: a short sentence weighs as "
+                "much as a long one. Count over all steps."
+            ): np.mean(by_sentence),
+            _("The right answers are counted at wanted steps, but divided by all steps."): (
                 (correct & wanted).mean()
             ),
-            "The right answers are counted at wanted steps, but divided by the number of tokens "
-            "read.": (correct & wanted).sum() / (reads != 0).sum(),
-            "That is the error rate, not the accuracy.": 1 - right,
-            "*end* is to be predicted, too.": correct[wanted & (targets != 2)].mean(),
+            _(
+                "The right answers are counted at wanted steps, but divided by the number "
+                "of tokens read."
+            ): (correct & wanted).sum() / (reads != 0).sum(),
+            _("That is the error rate, not the accuracy."): 1 - right,
+            _("*end* is to be predicted, too."): correct[wanted & (targets != 2)].mean(),
         }
         with _case(name):
             _compare(got, right, mistakes, f"`{shown}`")
-    return "A perfect model gets 1, on whichever side the padding stands."
+    return _("A perfect model gets 1, on whichever side the padding stands.")
 
 
 _IDS = {"s": 1, "e": 2, ".": 0}
 _DECODED = {  # s is the start, e the end, w a word, a dot padding
-    "padding after the words": ["swwwwwwe", "swwwe...", "swe....."] * 25,
-    "padding before the words": ["swwwwwwe", "...swwwe", ".....swe"],
-    "padding on both sides": [".swwe..", "swwwwwe", "..swwe."],
-    "a perfect model": ["swwwwe..", "..swwwwe", "swe....."],
-    "no padding": ["swwwe"] * 6,
-    "a batch of one": ["swwwwe.."],
-    "as many sentences as answers": ["swe.", ".swe", "swwe"],
+    N_("padding after the words"): ["swwwwwwe", "swwwe...", "swe....."] * 25,
+    N_("padding before the words"): ["swwwwwwe", "...swwwe", ".....swe"],
+    N_("padding on both sides"): [".swwe..", "swwwwwe", "..swwe."],
+    N_("a perfect model"): ["swwwwe..", "..swwwwe", "swe....."],
+    N_("no padding"): ["swwwe"] * 6,
+    N_("a batch of one"): ["swwwwe.."],
+    N_("as many sentences as answers"): ["swe.", ".swe", "swwe"],
 }
 
 JUDGES = {

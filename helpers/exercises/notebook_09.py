@@ -13,6 +13,7 @@ from helpers.exercises.engine import (
     id_batches,
     same,
 )
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -29,8 +30,8 @@ def _pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {
         "padding before the words": (before, np.pad(before[::-1], ((0, 0), (2, 0)))),
         "padding after the words": (longer, after),
-        "a target longer than its source": (after[::-1], longer),
-        "a source as long as its target": (after[::-1], after),
+        N_("a target longer than its source"): (after[::-1], longer),
+        N_("a source as long as its target"): (after[::-1], after),
         "padding between the words": (between, between[::-1, 1:]),
         "no padding": (batches["no padding"], batches["no padding"][:, 1:]),
         "a batch of one": (batches["a batch of one"], batches["a batch of one"][:, 2:7]),
@@ -47,45 +48,51 @@ def _wrong_masks(
     read, written = source != 0, target != 0
     earlier = np.tri(T, dtype=bool)
     keys, own = read[:, None, :], written[:, None, :]
-    along = "The padding mask lies along the *queries*; it belongs to the *keys*, the last axis."
-    behind = "Padding need not stand *behind* the words: look where the zeros are."
-    none = "Padded keys are kept."
-    flipped = "The polarity is flipped: True must mean *keep*."
+    along = _("The padding mask lies along the *queries*; it belongs to the *keys*, the last axis.")
+    behind = _("Padding need not stand *behind* the words: look where the zeros are.")
+    none = _("Padded keys are kept.")
+    flipped = _("The polarity is flipped: True must mean *keep*.")
     return {
-        "encoder": (
+        N_("encoder"): (
             np.repeat(keys, S, axis=1),
             {
                 flipped: ~keys,
-                "The encoder may read the whole source: no look-ahead mask there.": keys
+                _("The encoder may read the whole source: no look-ahead mask there."): keys
                 & np.tri(S, dtype=bool),
                 along: read[:, :, None],
                 behind: _counted(read),
                 none: np.True_,
             },
         ),
-        "decoder": (
+        N_("decoder"): (
             own & earlier,
             {
                 flipped: ~(own & earlier),
-                "Later letters are kept: where is the look-ahead mask?": own,
-                "Padded keys are kept. With padding in front they are *earlier* keys, which the "
-                "look-ahead mask does not hide.": earlier,
-                "`|` keeps a pair if *one* of the masks does; both must keep it.": own | earlier,
-                "The wrong triangle: later letters are kept and earlier ones are not.": own
+                _("Later letters are kept: where is the look-ahead mask?"): own,
+                _(
+                    "Padded keys are kept. With padding in front they are *earlier* keys, "
+                    "which the look-ahead mask does not hide."
+                ): earlier,
+                _("`|` keeps a pair if *one* of the masks does; both must keep it."): own | earlier,
+                _("The wrong triangle: later letters are kept and earlier ones are not."): own
                 & earlier.T,
-                "Off by one: a query must see itself, too.": own & np.tri(T, k=-1, dtype=bool),
-                "Off by one: a query sees one step ahead.": own & np.tri(T, k=1, dtype=bool),
+                _("Off by one: a query must see itself, too."): own & np.tri(T, k=-1, dtype=bool),
+                _("Off by one: a query sees one step ahead."): own & np.tri(T, k=1, dtype=bool),
                 behind: _counted(written) & earlier,
             },
         ),
-        "cross": (
+        N_("cross"): (
             np.repeat(keys, T, axis=1),
             {
                 flipped: ~keys,
-                "Of the source nothing is *later*: in cross-attention each letter may read all of "
-                "it.": keys & np.tri(T, S, dtype=bool),
-                "That is the target's mask. In cross-attention the keys are the *source's*, and so "
-                "is the mask.": _fitting(own, T, S),
+                _(
+                    "Of the source nothing is *later*: in cross-attention each letter may "
+                    "read all of it."
+                ): keys & np.tri(T, S, dtype=bool),
+                _(
+                    "That is the target's mask. In cross-attention the keys are the "
+                    "*source's*, and so is the mask."
+                ): _fitting(own, T, S),
                 along: _fitting(written[:, :, None], T, S),
                 behind: _counted(read),
                 none: np.True_,
@@ -113,8 +120,11 @@ def _three_masks(function: Any) -> str:
             got = tuple(got.values())
         if not isinstance(got, (tuple, list)) or len(got) != 3:
             raise NotYet(
-                f"`{shown}` must return three masks, in this order: for the encoder, for the "
-                "decoder among its own steps, for the decoder over the source."
+                _(
+                    "`{shown}` must return three masks, in this order: for the encoder, "
+                    "for the decoder among its own steps, for the decoder over the source.",
+                    shown=shown,
+                )
             )
         if all(mask is ... for mask in got):
             raise NotAttempted
@@ -123,9 +133,11 @@ def _three_masks(function: Any) -> str:
             try:
                 _compare_pairs(mask, right, mistakes, name, queries[:, :, None])
             except NotYet as mistake:
-                where = "" if case == "padding before the words" else f" (This shows with {case}.)"
-                raise NotYet(f"The {name} mask: {mistake}{where}", mistake.figure) from mistake
-    return "Three attentions, three masks: each hides padded *keys*, one hides later ones, too."
+                said = _("The {name} mask: {message}", name=_(name), message=mistake)
+                if case != "padding before the words":
+                    said = _("{message} (This shows with {case}.)", message=said, case=_(case))
+                raise NotYet(said, mistake.figure) from mistake
+    return _("Three attentions, three masks: each hides padded *keys*, one hides later ones, too.")
 
 
 def _compare_pairs(
@@ -139,21 +151,33 @@ def _compare_pairs(
         values = values[:, 0]
     if values.ndim == 2 and len(values) > 1:
         raise NotYet(
-            f"its shape is {values.shape}: the axis of the queries is missing. Keras would put it "
-            "in *front*, and lay the row of sentence i over query i of all sentences."
+            _(
+                "its shape is {shape}: the axis of the queries is missing. Keras would put "
+                "it in *front*, and lay the row of sentence i over query i of all "
+                "sentences.",
+                shape=values.shape,
+            )
         )
     try:
         full = np.broadcast_to(values, right.shape)
     except ValueError:
+        said = _(
+            "its shape is {shape}; here `{axes}` is {expected}, and `{short}` will do, too.",
+            shape=values.shape,
+            axes=axes,
+            expected=right.shape,
+            short=short,
+        )
+        if name == "cross":
+            said = _("{message} The keys are the *source's*.", message=said)
         if name == "cross" and values.shape == (*right.shape[:1], *right.shape[:0:-1]):
             raise NotYet(
-                "queries and keys have changed places. The target asks, so its steps are the "
-                "rows: `(B, T, S)`."
+                _(
+                    "queries and keys have changed places. The target asks, so its steps "
+                    "are the rows: `(B, T, S)`."
+                )
             ) from None
-        raise NotYet(
-            f"its shape is {values.shape}; here `{axes}` is {right.shape}, and `{short}` will do, "
-            "too." + " The keys are the *source's*." * (name == "cross")
-        ) from None
+        raise NotYet(said) from None
     compare_mask(
         np.where(read, full, right),
         right,
@@ -186,7 +210,7 @@ def _wrong_ids(ids: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     rows, kept, T = np.arange(len(ids)), ids != 0, ids.shape[1]
     last = _last(kept)
     counted = np.maximum(kept.sum(axis=1) - 1, 0)
-    pad = "Id 0 is padding: no text goes on with it, however high its score."
+    pad = _("Id 0 is padding: no text goes on with it, however high its score.")
 
     def best(step: Any) -> np.ndarray:
         return scores[rows, step].argmax(axis=-1)
@@ -194,24 +218,24 @@ def _wrong_ids(ids: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     def token(step: Any) -> np.ndarray:
         return scores[rows, step, 1:].argmax(axis=-1) + 1
 
-    column = "The last *column* is read. Where padding stands behind the words, that is a pad."
-    before = (
-        "The words are counted, and the step found by their number. With padding before or "
-        "between the words the last word stands elsewhere."
+    column = _("The last *column* is read. Where padding stands behind the words, that is a pad.")
+    before = _(
+        "The words are counted, and the step found by their number. With padding "
+        "before or between the words the last word stands elsewhere."
     )
     return {
-        f"That is the published code. {column}": best(T - 1),
+        _("That is the published code. {column}", column=column): best(T - 1),
         column: token(T - 1),
         pad: best(last),
-        "Off by one: without id 0 the scores begin at id 1.": token(last) - 1,
+        _("Off by one: without id 0 the scores begin at id 1."): token(last) - 1,
         before: token(counted),
-        "That is the step *before* the last word's.": token(last - 1),
-        "That is the step *after* the last word's.": token(np.minimum(last + 1, T - 1)),
-        "The *first* word's step is read: that predicts the second word.": token(kept.argmax(1)),
-        "Where all scores are negative, a 0 in the place of a score is the highest.": np.where(
+        _("That is the step *before* the last word's."): token(last - 1),
+        _("That is the step *after* the last word's."): token(np.minimum(last + 1, T - 1)),
+        _("The *first* word's step is read: that predicts the second word."): token(kept.argmax(1)),
+        _("Where all scores are negative, a 0 in the place of a score is the highest."): np.where(
             scores[rows, last].max(axis=-1) < 0, 0, token(last)
         ),
-        "The scores of all steps are mixed; one step's are wanted.": scores.max(axis=1)[
+        _("The scores of all steps are mixed; one step's are wanted."): scores.max(axis=1)[
             :, 1:
         ].argmax(axis=-1)
         + 1,
@@ -229,22 +253,39 @@ def _next_ids(function: Any) -> str:
         possible = [m for m in (possible or mistakes) if same(got, mistakes[m])]
         if same(got, right):
             if got.dtype.kind not in "iu":
-                raise NotYet(f"Ids are whole numbers; these have dtype {got.dtype}.")
+                raise NotYet(_("Ids are whole numbers; these have dtype {dtype}.", dtype=got.dtype))
             possible = possible or None  # right here, and explained by no single mistake
             continue
         if possible:
-            raise NotYet(f"{possible[0]} (This shows with {name}.)")
+            raise NotYet(
+                _("{message} (This shows with {case}.)", message=possible[0], case=_(name))
+            )
         if got.shape != right.shape:
             raise NotYet(
-                f"`{shown}` has shape {got.shape}; expected {right.shape}: one id for each row."
+                _(
+                    "`{shown}` has shape {shape}; expected {expected}: one id for each row.",
+                    shown=shown,
+                    shape=got.shape,
+                    expected=right.shape,
+                )
             )
-        low = " and scores that are all negative" * (above < 0)
+        case = _(name)
+        if above < 0:
+            case = _("{case} and scores that are all negative", case=case)
         row = int(np.flatnonzero(got != right)[0])
         raise NotYet(
-            f"With {name}{low}, {dtype}: row {row} gets id {got[row]:g}, expected {right[row]}. "
-            "Which step is its last word's, and which id other than 0 is the highest there?"
+            _(
+                "With {case}, {dtype}: row {row} gets id {id:g}, expected {expected}. "
+                "Which step is its last word's, and which id other than 0 is the highest "
+                "there?",
+                case=case,
+                dtype=dtype,
+                row=row,
+                id=got[row],
+                expected=right[row],
+            )
         )
-    return "The last word's step, wherever it stands, and no padding as an answer."
+    return _("The last word's step, wherever it stands, and no padding as an answer.")
 
 
 # 9.3: which mask is missing?
@@ -270,11 +311,13 @@ def _reader(*, padding: bool, look_ahead: bool, seed: int, sure: float) -> Calla
 
     def model(inputs):
         source, target = (np.asarray(ids) for ids in inputs)
-        for name, ids, size in (("source", source, 30), ("target", target, 13)):
+        for name, ids, size in ((N_("source"), source, 30), (N_("target"), target, 13)):
             if ids.ndim != 2 or ids.dtype.kind not in "iu":
-                raise ValueError(f"the {name} must be ids of shape (batch, steps)")
+                raise ValueError(_("the {name} must be ids of shape (batch, steps)", name=_(name)))
             if ids.min() < 0 or ids.max() >= size:
-                raise ValueError(f"the model knows {name} ids from 0 to {size - 1}")
+                raise ValueError(
+                    _("the model knows {name} ids from 0 to {last}", name=_(name), last=size - 1)
+                )
         keys = (source != 0)[:, None, :] | (not padding)
         steps = np.tri(target.shape[1], dtype=bool) | (not look_ahead)
         x = words[source]
@@ -301,18 +344,20 @@ def _missing_masks(function: Any) -> str:
             )
             found[padding, look_ahead] = _named(call(function, model, source, target, shown=shown))
         _judge_found(found, name, first=number == 0)
-    return "Two pokes tell: more padding, and another letter at the end."
+    return _("Two pokes tell: more padding, and another letter at the end.")
 
 
 def _named(got: Any) -> set[str]:
     """What the learner found, as a set of names, or `NotYet`."""
     if isinstance(got, str) or not isinstance(got, (set, frozenset, list, tuple, dict)):
         raise NotYet(
-            'Return a set of names, as in `{"padding", "look-ahead"}`, or `set()` if nothing is '
-            "missing."
+            _(
+                'Return a set of names, as in `{"padding", "look-ahead"}`, or `set()` if '
+                "nothing is missing."
+            )
         )
     if not all(isinstance(item, str) and item in _NAMES for item in got):
-        raise NotYet('The names are "padding" and "look-ahead".')
+        raise NotYet(_('The names are "padding" and "look-ahead".'))
     return set(got)
 
 
@@ -324,27 +369,45 @@ def _judge_found(found: dict[tuple[bool, bool], set[str]], name: str, *, first: 
     if found == lacks:
         return
     if all(found[kind] == _NAMES - lacks[kind] for kind in found):
-        raise NotYet("The names are those of the masks that are *there*: name the missing ones.")
+        raise NotYet(_("The names are those of the masks that are *there*: name the missing ones."))
     if first and len({frozenset(names) for names in found.values()}) == 1:
         raise NotYet(
-            "Each model gets the same diagnosis. Call `model([source, target])` before and after "
-            "a change, and compare."
+            _(
+                "Each model gets the same diagnosis. Call `model([source, target])` before "
+                "and after a change, and compare."
+            )
         )
     says = {
-        ("padding", False): "A padding mask is missing, and you do not find it. Change *padding* "
-        "alone, and look at the scores, not at the best letter alone.",
-        ("padding", True): "A model that has its padding mask is accused. Does your change leave "
-        "the words, their order and the target as they are? And differences of 1e-5 are rounding.",
-        ("look-ahead", False): "A look-ahead mask is missing, and you do not find it. Change the "
-        "*last* letter of the target: do scores at *earlier* steps move? Even a little counts.",
-        ("look-ahead", True): "A model that has its look-ahead mask is accused. At the step that "
-        "you changed, and behind it, scores may move; at *earlier* ones they may not. And "
-        "differences of 1e-5 are rounding.",
+        ("padding", False): _(
+            "A padding mask is missing, and you do not find it. Change *padding* alone, "
+            "and look at the scores, not at the best letter alone."
+        ),
+        ("padding", True): _(
+            "A model that has its padding mask is accused. Does your change leave the "
+            "words, their order and the target as they are? And differences of 1e-5 are "
+            "rounding."
+        ),
+        ("look-ahead", False): _(
+            "A look-ahead mask is missing, and you do not find it. Change the *last* "
+            "letter of the target: do scores at *earlier* steps move? Even a little "
+            "counts."
+        ),
+        ("look-ahead", True): _(
+            "A model that has its look-ahead mask is accused. At the step that you "
+            "changed, and behind it, scores may move; at *earlier* ones they may not. And "
+            "differences of 1e-5 are rounding."
+        ),
     }
     for mask in ("padding", "look-ahead"):
         for accused in (False, True):
             if any((mask in found[k]) == accused != (mask in lacks[k]) for k in found):
-                raise NotYet(f"{says[mask, accused]} (This shows with {name} in the source.)")
+                raise NotYet(
+                    _(
+                        "{message} (This shows with {name} in the source.)",
+                        message=says[mask, accused],
+                        name=_(name),
+                    )
+                )
 
 
 JUDGES: dict[str, Callable[[Any], str]] = {

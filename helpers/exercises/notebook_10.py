@@ -19,6 +19,7 @@ from helpers.exercises.engine import (
     in_words,
     same,
 )
+from helpers.language import N_, _
 
 import numpy as np
 
@@ -51,21 +52,21 @@ def _kinds() -> dict[str, tuple[Callable, bool]]:
         return state
 
     return {
-        "a mean of the kept steps": (_mean, True),
-        "a dense layer": (lambda x, mask: x @ matrix, False),
-        "the last kept step": (last, True),
-        "a layer that changes masked steps only": (lambda x, mask: x * _column(mask, x), True),
-        "a layer that counts the kept steps": (
+        N_("a mean of the kept steps"): (_mean, True),
+        N_("a dense layer"): (lambda x, mask: x @ matrix, False),
+        N_("the last kept step"): (last, True),
+        N_("a layer that changes masked steps only"): (lambda x, mask: x * _column(mask, x), True),
+        N_("a layer that counts the kept steps"): (
             lambda x, mask: _column(mask, x).sum(axis=1, dtype="int32"),
             True,
         ),
-        "a mean of all steps": (lambda x, mask: x.mean(axis=1), False),
-        "a layer that gives NaN, whatever the mask": (lambda x, mask: x[:, :1] * np.nan, False),
-        "dropout in training, which does not look at the mask": (
+        N_("a mean of all steps"): (lambda x, mask: x.mean(axis=1), False),
+        N_("a layer that gives NaN, whatever the mask"): (lambda x, mask: x[:, :1] * np.nan, False),
+        N_("dropout in training, which does not look at the mask"): (
             lambda x, mask: x * (noise.random(x.shape) < 0.5),
             False,
         ),
-        "noise so small that it is rounding": (
+        N_("noise so small that it is rounding"): (
             lambda x, mask: x + 1e-9 * noise.normal(size=x.shape),
             False,
         ),
@@ -77,9 +78,9 @@ def _consumes(answer: Any) -> str:
     first = np.zeros((3, 4), bool)
     first[:, 0] = True
     masks = {
-        "three sentences": np.arange(5) < np.array([[5], [3], [1]]),
+        N_("three sentences"): np.arange(5) < np.array([[5], [3], [1]]),
         "no padding": np.ones((5, 4), bool),
-        "sentences of which one step is kept": first,
+        N_("sentences of which one step is kept"): first,
         **{name: ids != 0 for name, ids in id_batches().items()},
     }
     for case, mask in masks.items():
@@ -88,35 +89,55 @@ def _consumes(answer: Any) -> str:
             if kind.startswith("dropout") and mask.size < 9:
                 continue  # two draws may be equal
             shown = "consumes(layer, x, mask)"
-            got = call(answer, layer, x, mask, shown=f"{shown} for {kind}, {case},")
+            got = call(
+                answer,
+                layer,
+                x,
+                mask,
+                shown=_("{call} for {kind}, {case},", call=shown, kind=_(kind), case=_(case)),
+            )
             got = as_array(got, shown)
             if got.size != 1:
                 raise NotYet(
-                    f"`{shown}` has shape {got.shape}. One answer is asked for, True or False: "
-                    "`np.allclose` compares whole arrays."
+                    _(
+                        "`{shown}` has shape {shape}. One answer is asked for, True or "
+                        "False: `np.allclose` compares whole arrays.",
+                        shown=shown,
+                        shape=got.shape,
+                    )
                 )
             if got.dtype.kind not in "bi" or bool(got.item()) != right:
                 raise NotYet(_why(kind, case, right, got.dtype.kind))
-    return "By behaviour, whatever the layer is called and whatever its signature says."
+    return _("By behaviour, whatever the layer is called and whatever its signature says.")
 
 
 def _why(kind: str, case: str, right: bool, dtype: str) -> str:
     if dtype not in "bi":
-        return "The answer is True or False, and this is neither."
-    said = f"For {kind} ({case}) the answer is {right}, not {not right}."
+        return _("The answer is True or False, and this is neither.")
+    said = [
+        _(
+            "For {kind} ({case}) the answer is {right}, not {wrong}.",
+            kind=_(kind),
+            case=_(case),
+            right=right,
+            wrong=not right,
+        )
+    ]
     hints = {
-        "a layer that gives NaN": " NaN equals nothing, itself included: `equal_nan=True`.",
-        "dropout": " Its output changes by itself: call it twice with the *same* mask first.",
-        "noise": " A difference of 1e-9 is rounding: `np.allclose`.",
+        "a layer that gives NaN": _("NaN equals nothing, itself included: `equal_nan=True`."),
+        "dropout": _("Its output changes by itself: call it twice with the *same* mask first."),
+        "noise": _("A difference of 1e-9 is rounding: `np.allclose`."),
     }
-    said += next((hint for start, hint in hints.items() if kind.startswith(start)), "")
+    said += [hint for start, hint in hints.items() if kind.startswith(start)]
     if right and case in ("no padding", "sentences of one step"):
-        said += " Is your other mask another one, where every step is kept?"
+        said.append(_("Is your other mask another one, where every step is kept?"))
     elif right and case.startswith("sentences of which"):
-        said += " Is your other mask another one, where only the first step is kept?"
+        said.append(_("Is your other mask another one, where only the first step is kept?"))
     elif right:
-        said += " Does every boolean of your other mask differ? Some masks give the same by chance."
-    return said
+        said.append(
+            _("Does every boolean of your other mask differ? Some masks give the same by chance.")
+        )
+    return " ".join(said)
 
 
 # --- 10.2 --------------------------------------------------------------------------------------
@@ -126,12 +147,12 @@ def _masked_conv(answer: Any) -> str:
     import keras
 
     if not inspect.isclass(answer) or not issubclass(answer, keras.layers.Layer):
-        raise NotYet("A layer class is asked for: `class MaskedConv1D(layers.Conv1D)`.")
+        raise NotYet(_("A layer class is asked for: `class MaskedConv1D(layers.Conv1D)`."))
     for name, ids in id_batches(empty_rows=True).items():
         for features in {3, ids.shape[1]}:
             _convolves(answer, ids != 0, features, name)
     _in_a_model(answer)
-    return "Masked steps are zeros when they are read, and the mask goes on."
+    return _("Masked steps are zeros when they are read, and the mask goes on.")
 
 
 def _made(answer: type, *arguments: Any) -> Any:
@@ -141,8 +162,11 @@ def _made(answer: type, *arguments: Any) -> Any:
         raise
     except Exception as error:
         raise NotYet(
-            f'`MaskedConv1D(8, 3, padding="same")` raised {in_words(error)} Its arguments are '
-            "those of Conv1D."
+            _(
+                '`MaskedConv1D(8, 3, padding="same")` raised {error} Its arguments are '
+                "those of Conv1D.",
+                error=in_words(error),
+            )
         ) from error
 
 
@@ -154,47 +178,78 @@ def _convolves(answer: type, mask: np.ndarray, features: int, name: str) -> None
     layer, shown = _made(answer, 5, 3), "MaskedConv1D(5, 3)(x)"
     plain = keras.layers.Conv1D(5, 3, padding="same")
     plain.build(x.shape)
-    bare = call_layer(layer, keras.ops.convert_to_tensor(x), shown=f"{shown} without a mask")
+    bare = call_layer(
+        layer, keras.ops.convert_to_tensor(x), shown=_("{shown} without a mask", shown=shown)
+    )
     weights = layer.get_weights()
     if [w.shape for w in weights] != [w.shape for w in plain.get_weights()]:
         raise NotYet(
-            f"{shown} has weights of other shapes than `Conv1D(5, 3)`: it is to have the same."
+            _(
+                "{shown} has weights of other shapes than `Conv1D(5, 3)`: it is to have the same.",
+                shown=shown,
+            )
         )
     weights[1] = random.normal(size=5).astype("float32")  # a bias makes masked outputs not zero
     layer.set_weights(weights)
     plain.set_weights(weights)
-    bare = call_layer(layer, keras.ops.convert_to_tensor(x), shown=f"{shown} without a mask")
-    compare_values(bare, np.asarray(plain(x)), {}, shown=f"{shown} without a mask", tolerance=1e-4)
+    bare = call_layer(
+        layer, keras.ops.convert_to_tensor(x), shown=_("{shown} without a mask", shown=shown)
+    )
+    compare_values(
+        bare,
+        np.asarray(plain(x)),
+        {},
+        shown=_("{shown} without a mask", shown=shown),
+        tolerance=1e-4,
+    )
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         masked = keras.ops.convert_to_tensor(x)
         masked._keras_mask = keras.ops.convert_to_tensor(mask)
-        got = call_layer(layer, masked, shown=f"{shown}, for {name}")
+        got = call_layer(layer, masked, shown=_("{call}, for {case}", call=shown, case=_(name)))
     kept = mask[..., np.newaxis]
     right = np.asarray(plain(x * kept))
     values = as_array(got, shown)
     if values.shape != right.shape:
-        raise NotYet(f"`{shown}` has shape {values.shape} for {name}; expected {right.shape}.")
+        raise NotYet(
+            _(
+                "`{shown}` has shape {shape} for {name}; expected {expected}.",
+                shown=shown,
+                shape=values.shape,
+                name=_(name),
+                expected=right.shape,
+            )
+        )
     if not same(values[mask], right[mask], 1e-4):
         for message, wrong in {
-            "Padding still leaks: the convolution reads padded steps as they are. "
-            "`supports_masking = True` takes the warning away, not the leak.": plain(x),
-            "The polarity is flipped: the real steps were set to 0.": plain(x * ~kept),
+            _(
+                "Padding still leaks: the convolution reads padded steps as they are. "
+                "`supports_masking = True` takes the warning away, not the leak."
+            ): plain(x),
+            _("The polarity is flipped: the real steps were set to 0."): plain(x * ~kept),
         }.items():
             if same(values[mask], np.asarray(wrong)[mask], 1e-4):
                 raise NotYet(message)
         raise NotYet(
-            f"{shown}, for {name}: real steps are not those of a convolution that reads 0 where "
-            "the mask is False."
+            _(
+                "{shown}, for {name}: real steps are not those of a convolution that reads "
+                "0 where the mask is False.",
+                shown=shown,
+                name=_(name),
+            )
         )
     out = getattr(got, "_keras_mask", None)
     if out is None or any("destroy the mask" in str(w.message) for w in said):
         raise NotYet(
-            "The output is right, but it carries no mask: whoever comes next reads padding. "
-            "Say that the layer supports masking."
+            _(
+                "The output is right, but it carries no mask: whoever comes next reads "
+                "padding. Say that the layer supports masking."
+            )
         )
     if not np.array_equal(np.asarray(out), mask):
-        raise NotYet(f"The output is right; its mask is not the one that came, for {name}.")
+        raise NotYet(
+            _("The output is right; its mask is not the one that came, for {name}.", name=_(name))
+        )
 
 
 def _in_a_model(answer: type) -> None:
@@ -214,9 +269,11 @@ def _in_a_model(answer: type) -> None:
     except (NotYet, NotAttempted):
         raise
     except Exception as error:
-        raise NotYet(f"Between an Embedding and an LSTM, in a Model: {in_words(error)}") from error
+        raise NotYet(
+            _("Between an Embedding and an LSTM, in a Model: {error}", error=in_words(error))
+        ) from error
     if not all(leak.sound for leak in leaks):
-        raise NotYet("By itself it is right; in a Functional model padding leaks into the LSTM.")
+        raise NotYet(_("By itself it is right; in a Functional model padding leaks into the LSTM."))
 
 
 # --- 10.3 --------------------------------------------------------------------------------------
@@ -254,34 +311,41 @@ def _silent_leaks(answer: Any) -> str:
         right = [r.form for r in given if r.form in _SILENT]
         got = call(answer, given, shown="silent_leaks(records)")
         if not isinstance(got, (list, tuple, set, frozenset)) and not hasattr(got, "__iter__"):
-            raise NotYet("A list of names is asked for, `record.form` of each.")
+            raise NotYet(_("A list of names is asked for, `record.form` of each."))
         got = list(got)
         if any(isinstance(item, Record) for item in got):
-            raise NotYet("These are the records themselves; asked for are their names: `r.form`.")
+            raise NotYet(
+                _("These are the records themselves; asked for are their names: `r.form`.")
+            )
         extra = [name for name in got if name not in right]
         missing = [name for name in right if name not in got]
         for name in [*extra, *missing]:
             if name in _MISTAKES:
-                raise NotYet(_MISTAKES[name])
+                raise NotYet(_(_MISTAKES[name]))
         if extra or missing or len(got) != len(right):
             raise NotYet(
-                f"{len(got)} names; expected are {len(right)}, each once: {', '.join(right)}."
+                _(
+                    "{count} names; expected are {expected}, each once: {names}.",
+                    count=len(got),
+                    expected=len(right),
+                    names=", ".join(right),
+                )
             )
-    return "A mask comes in, nobody says a word, and padding is in the result."
+    return _("A mask comes in, nobody says a word, and padding is in the result.")
 
 
 _MISTAKES = {
-    "sound": "One of these leaks nothing: `leak_after` and `leak_before` are both 0.",
-    "warned": "Of one of these Keras *warned*: asked for are the silent ones.",
-    "no mask": "To one of these no mask comes, so none is let down: `r.masks` has no `'in'`.",
-    "before": "One leaks only if padding stands *before* the words, by 0.002.",
-    "after": "One leaks only if padding stands *after* the words.",
-    "dropped": "One drops its mask without a word: that is silent, too, whatever its role.",
-    "consumes": "One consumes its mask and leaks all the same: the role does not say it.",
-    "half measured": "Of one, only one side was measured (the other is None), and it leaks.",
-    "not measured": "Of one, nothing was measured: None is not a leak.",
-    "falsely warned": "One of these leaks nothing, and Keras warned falsely.",
-    "fails": "One of these fails: nothing of it was measured.",
+    "sound": N_("One of these leaks nothing: `leak_after` and `leak_before` are both 0."),
+    "warned": N_("Of one of these Keras *warned*: asked for are the silent ones."),
+    "no mask": N_("To one of these no mask comes, so none is let down: `r.masks` has no `'in'`."),
+    "before": N_("One leaks only if padding stands *before* the words, by 0.002."),
+    "after": N_("One leaks only if padding stands *after* the words."),
+    "dropped": N_("One drops its mask without a word: that is silent, too, whatever its role."),
+    "consumes": N_("One consumes its mask and leaks all the same: the role does not say it."),
+    "half measured": N_("Of one, only one side was measured (the other is None), and it leaks."),
+    "not measured": N_("Of one, nothing was measured: None is not a leak."),
+    "falsely warned": N_("One of these leaks nothing, and Keras warned falsely."),
+    "fails": N_("One of these fails: nothing of it was measured."),
 }
 
 JUDGES = {"10.1": _consumes, "10.2": _masked_conv, "10.3": _silent_leaks}
