@@ -241,7 +241,7 @@ def _built(model: Any, padded: np.ndarray) -> dict[str, Any]:
 
 def _refuse_fixed(model: Any) -> None:
     try:
-        batch, steps, *_ = model.input_shape
+        batch, steps = model.input_shape[:2]
     except Exception:  # not built yet, or subclassed: it takes what it is given
         return
     if steps is not None:
