@@ -39,8 +39,8 @@ def _mean(x: np.ndarray, mask: Any) -> np.ndarray:
         return (x * kept).sum(axis=1) / kept.sum(axis=1)
 
 
-def _kinds() -> dict[str, tuple[Callable, bool]]:
-    """Layers by what they are, each with whether its mask changes its output."""
+def _kinds() -> dict[str, Callable]:
+    """Layers by what they are. `_CONSUMING` says whose mask changes the output."""
     noise = np.random.default_rng(0)
     matrix = np.random.default_rng(1).normal(size=(4, 3))
 
@@ -52,25 +52,30 @@ def _kinds() -> dict[str, tuple[Callable, bool]]:
         return state
 
     return {
-        N_("a mean of the kept steps"): (_mean, True),
-        N_("a dense layer"): (lambda x, mask: x @ matrix, False),
-        N_("the last kept step"): (last, True),
-        N_("a layer that changes masked steps only"): (lambda x, mask: x * _column(mask, x), True),
+        N_("a mean of the kept steps"): _mean,
+        N_("a dense layer"): lambda x, mask: x @ matrix,
+        N_("the last kept step"): last,
+        N_("a layer that changes masked steps only"): lambda x, mask: x * _column(mask, x),
         N_("a layer that counts the kept steps"): (
-            lambda x, mask: _column(mask, x).sum(axis=1, dtype="int32"),
-            True,
+            lambda x, mask: _column(mask, x).sum(axis=1, dtype="int32")
         ),
-        N_("a mean of all steps"): (lambda x, mask: x.mean(axis=1), False),
-        N_("a layer that gives NaN, whatever the mask"): (lambda x, mask: x[:, :1] * np.nan, False),
+        N_("a mean of all steps"): lambda x, mask: x.mean(axis=1),
+        N_("a layer that gives NaN, whatever the mask"): lambda x, mask: x[:, :1] * np.nan,
         N_("dropout in training, which does not look at the mask"): (
-            lambda x, mask: x * (noise.random(x.shape) < 0.5),
-            False,
+            lambda x, mask: x * (noise.random(x.shape) < 0.5)
         ),
         N_("noise so small that it is rounding"): (
-            lambda x, mask: x + 1e-9 * noise.normal(size=x.shape),
-            False,
+            lambda x, mask: x + 1e-9 * noise.normal(size=x.shape)
         ),
     }
+
+
+_CONSUMING = {
+    "a mean of the kept steps",
+    "the last kept step",
+    "a layer that changes masked steps only",
+    "a layer that counts the kept steps",
+}
 
 
 def _consumes(answer: Any) -> str:
@@ -85,7 +90,7 @@ def _consumes(answer: Any) -> str:
     }
     for case, mask in masks.items():
         x = random.normal(size=(*mask.shape, 4)).astype("float32")
-        for kind, (layer, right) in _kinds().items():
+        for kind, layer in _kinds().items():
             if kind.startswith("dropout") and mask.size < 9:
                 continue  # two draws may be equal
             shown = "consumes(layer, x, mask)"
@@ -106,6 +111,7 @@ def _consumes(answer: Any) -> str:
                         shape=got.shape,
                     )
                 )
+            right = kind in _CONSUMING  # not before the call: an answer can look at its caller
             if got.dtype.kind not in "bi" or bool(got.item()) != right:
                 raise NotYet(_why(kind, case, right, got.dtype.kind))
     return _("By behaviour, whatever the layer is called and whatever its signature says.")
@@ -308,7 +314,6 @@ def _silent_leaks(answer: Any) -> str:
     records = _atlas_of_the_judge()
     orders = (records, records[::-1], records[:1], records[:2])
     for given in orders:
-        right = [r.form for r in given if r.form in _SILENT]
         got = call(answer, given, shown="silent_leaks(records)")
         if not isinstance(got, (list, tuple, set, frozenset)) and not hasattr(got, "__iter__"):
             raise NotYet(_("A list of names is asked for, `record.form` of each."))
@@ -317,6 +322,8 @@ def _silent_leaks(answer: Any) -> str:
             raise NotYet(
                 _("These are the records themselves; asked for are their names: `r.form`.")
             )
+        # Not before the call: an answer can look at its caller.
+        right = [r.form for r in given if r.form in _SILENT]
         extra = [name for name in got if name not in right]
         missing = [name for name in right if name not in got]
         for name in [*extra, *missing]:

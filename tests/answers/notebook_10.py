@@ -1,5 +1,7 @@
 """Answers to the exercises of notebook 10."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -72,6 +74,19 @@ def exactly(layer, x, mask):
     out, again, other = (np.nan_to_num(layer(x, m)) for m in (mask, mask, ~mask))
     random = np.abs(out - again).max() > 1e-3
     return not random and not np.array_equal(out, other)
+
+
+def peeks(name):
+    """Returns what its callers call `name`, else False."""
+
+    def answer(*_arguments):
+        frame = inspect.currentframe()
+        while frame := frame.f_back:
+            if name in frame.f_locals:
+                return frame.f_locals[name]
+        return False
+
+    return answer
 
 
 # --- 10.2: class MaskedConv1D(layers.Conv1D) ----------------------------------------------------
@@ -222,6 +237,7 @@ WRONG = {
             "For a dense layer .* the answer is False",
         ),
         "a string": (lambda f, x, m: "consumes", "holds text"),
+        "looks at the judge": (peeks("right"), "the answer is"),
     },
     "10.2": {
         "as published": (Published, "still leaks"),
@@ -273,6 +289,7 @@ WRONG = {
         ),
         "how many": (lambda rs: len(silent_leaks(rs)), "list of names"),
         "twice": (lambda rs: silent_leaks(rs) * 2, "each once"),
+        "looks at the judge": (peeks("right"), "list of names|leaks only|by 0.002|warned"),
     },
 }
 RIGHT = {
