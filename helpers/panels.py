@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from helpers.language import N_, _, _n
+
 import numpy as np
 
 KEEP = "#08519C"
@@ -71,7 +73,9 @@ class Mask:
 
     def panels(self, title: str = "") -> list[Panel]:
         if self.polarity not in ("keep", "drop"):
-            raise ValueError(f'polarity is "keep" or "drop", not {self.polarity!r}.')
+            raise ValueError(
+                _('polarity is "keep" or "drop", not {polarity!r}.', polarity=self.polarity)
+            )
         values = mask_array(self.values)
         result = []
         for name, sheet, axes, labels in _sheets(values, self.tokens, self.axes, title):
@@ -91,7 +95,7 @@ class Mask:
                     axes=axes,
                     title=name,
                     polarity=self.polarity,
-                    words=_mask_words(name or "mask", sheet, kept, axes, self.polarity),
+                    words=_mask_words(name or _("mask"), sheet, kept, axes, self.polarity),
                 )
             )
         return result
@@ -107,50 +111,73 @@ class ThreeMasks:
     tokens: Any = field(default=None, kw_only=True)
 
     def panels(self, title: str = "") -> list[Panel]:
-        given = {"wanted": self.wanted, "declared": self.declared, "measured": self.measured}
+        given = {
+            N_("wanted"): self.wanted,
+            N_("declared"): self.declared,
+            N_("measured"): self.measured,
+        }
         masks = {name: np.atleast_2d(mask_array(m)) for name, m in given.items() if m is not None}
         if "wanted" not in masks:
-            raise TypeError("The wanted mask is None. Only you know which steps are real.")
+            raise TypeError(_("The wanted mask is None. Only you know which steps are real."))
         wanted = masks["wanted"]
         for name, mask in masks.items():
             if mask.shape != wanted.shape or mask.ndim != 2:
                 raise ValueError(
-                    f"The three masks have one value for each step, (batch, timesteps): wanted has "
-                    f"shape {wanted.shape}, {name} {mask.shape}."
+                    _(
+                        "The three masks have one value for each step, (batch, timesteps): "
+                        "wanted has shape {wanted_shape}, {name} {shape}.",
+                        wanted_shape=wanted.shape,
+                        name=_(name),
+                        shape=mask.shape,
+                    )
                 )
         batch, steps = wanted.shape
         names = [name for name in given if name in masks or name == "declared"]
         masks.setdefault("declared", np.ones_like(wanted))  # no mask: every step is kept
-        no_mask = {"declared": "declared: none"} if self.declared is None else {}
-        labels = [no_mask.get(name, name) for name in names]
+        labels = [_(name) for name in names]
+        if self.declared is None:
+            labels[names.index("declared")] = _("declared: none")
         tokens = self.tokens
         if tokens is None:
             tokens = [list(range(steps))] * batch
         elif not _nested(tokens):
             tokens = [tokens] * batch
         if len(tokens) != batch:
-            raise ValueError(f"tokens: {len(tokens)} lists given for {batch} sequences.")
+            count = _counted(batch, "sequence")
+            raise ValueError(
+                _("tokens: {given} lists given for {count}.", given=len(tokens), count=count)
+            )
         result = []
         for i in range(batch):
             rows = np.stack([masks[name][i] for name in names])
-            head = f"{title} · sequence {i}".strip(" ·") if batch > 1 else title
+            head = _part(title, _("sequence {i}", i=i)) if batch > 1 else _(title)
             panel = Mask(rows, tokens=(labels, tokens[i]), axes=("", "timestep")).panels(head)[0]
-            result.append(replace(panel, words=_three_in_words(head, labels, rows)))
+            result.append(replace(panel, words=_three_in_words(head, names, labels, rows)))
         return result
 
 
-def _three_in_words(title: str, labels: Sequence[str], rows: np.ndarray) -> str:
+def _three_in_words(
+    title: str, names: Sequence[str], labels: Sequence[str], rows: np.ndarray
+) -> str:
     width = max(map(len, labels))
-    lines = [f"{title or 'three masks'}: {rows.shape[1]} timesteps"]
+    steps = _counted(rows.shape[1], "timestep")
+    lines = [_("{title}: {count}", title=title or _("three masks"), count=steps)]
     lines += [
         f"{label:<{width}}  {' '.join(map(str, row.astype(int)))}"
         for label, row in zip(labels, rows)
     ]
-    for (one, first), (two, second) in pairwise(zip(labels, rows)):
+    for (one, first), (two, second) in pairwise(zip(names, rows)):
         where = np.flatnonzero(first != second)
         if where.size:
-            steps = f"timestep{'s' * (where.size > 1)} {', '.join(map(str, where))}"
-            lines.append(f"{one.split(':')[0]} ≠ {two.split(':')[0]} at {steps}")
+            differ = _n(
+                "{one} ≠ {two} at timestep {steps}",
+                "{one} ≠ {two} at timesteps {steps}",
+                where.size,
+                one=_(one),
+                two=_(two),
+                steps=", ".join(map(str, where)),
+            )
+            lines.append(differ)
     return "\n".join(lines)
 
 
@@ -175,21 +202,30 @@ class Weights:
             allowed = mask_array(self.mask)
             if values.ndim == 3 and allowed.ndim == 2 and values.shape[0] == values.shape[1] > 1:
                 raise ValueError(
-                    f"A mask of shape {allowed.shape} for weights of shape {values.shape} may mean "
-                    "(batch, keys) or (queries, keys): give it as (B, 1, S) or as (1, T, S)."
+                    _(
+                        "A mask of shape {mask_shape} for weights of shape {shape} may "
+                        "mean (batch, keys) or (queries, keys): give it as (B, 1, S) or as "
+                        "(1, T, S).",
+                        mask_shape=allowed.shape,
+                        shape=values.shape,
+                    )
                 )
             try:
                 allowed = np.broadcast_to(allowed, values.shape)
             except ValueError:
                 raise ValueError(
-                    f"The mask has shape {allowed.shape}, which does not broadcast "
-                    f"to the weights' shape {values.shape}."
+                    _(
+                        "The mask has shape {mask_shape}, which does not broadcast to the "
+                        "weights' shape {shape}.",
+                        mask_shape=allowed.shape,
+                        shape=values.shape,
+                    )
                 ) from None
         sheets = _sheets(values, self.tokens, self.axes or _weights_axes(values), title)
         masks = _sheets(allowed, None, self.axes, title)
         return [
             replace(_weights_panel(name, sheet, allowed_sheet, axes, labels), scale=self.scale)
-            for (name, sheet, axes, labels), (_, allowed_sheet, *_) in zip(sheets, masks)
+            for (name, sheet, axes, labels), (_name, allowed_sheet, *_rest) in zip(sheets, masks)
         ]
 
 
@@ -206,9 +242,12 @@ def _weights_panel(name, sheet, allowed, axes, labels) -> Panel:
     texts = tuple("NaN" if np.isnan(v) else f"{v:.2f}" for v in sheet.flat)
     marked = np.array(texts, object) + np.where(hidden, "/", "").ravel().astype(object)
     lines = [" ".join(row) for row in marked.reshape(sheet.shape)]
-    head = f"{name or 'weights'}: {_count(sheet.shape, axes)}"
-    head += f", {int(hidden.sum())} masked (/)" * bool(hidden.any())
-    head += f", {int(nan.sum())} NaN" * bool(nan.any())
+    count = _count(sheet.shape, axes)
+    head = _("{title}: {count}", title=name or _("weights"), count=count)
+    if hidden.any():
+        head = _("{head}, {n} masked (/)", head=head, n=int(hidden.sum()))
+    if nan.any():
+        head = _("{head}, {n} NaN", head=head, n=int(nan.sum()))
     return Panel(
         kind="weights",
         faces=faces,
@@ -226,7 +265,7 @@ def _weights_panel(name, sheet, allowed, axes, labels) -> Panel:
 
 def blank_panel(shape: tuple[int, ...], tokens: Any, axes: Axes2 | None, title: str) -> Panel:
     """Cells that say nothing yet: the question side of a prediction."""
-    _, sheet, axes, labels = _sheets(np.zeros(shape, bool), tokens, axes, title)[0]
+    title, sheet, axes, labels = _sheets(np.zeros(shape, bool), tokens, axes, title)[0]
     faces = np.full((*sheet.shape, 4), 255, np.uint8)
     return Panel(
         kind="blank",
@@ -262,10 +301,12 @@ def as_panels(
         ValueError: if there is nothing to show, or a mask, its tokens or weights are not valid.
     """
     if shown is None:
-        raise ValueError("There is nothing to show: compute returned None. Is a `return` missing?")
+        raise ValueError(
+            _("There is nothing to show: compute returned None. Is a `return` missing?")
+        )
     if isinstance(shown, Mapping):
         if not shown:
-            raise ValueError("There is nothing to show: the dictionary is empty.")
+            raise ValueError(_("There is nothing to show: the dictionary is empty."))
         parts = [(str(name), value) for name, value in shown.items()]
     else:
         parts = [(title, shown)]
@@ -282,32 +323,41 @@ def as_panels(
 
 def mask_array(mask: Any) -> np.ndarray:
     """`mask` as a boolean NumPy array, or an error that says what is wrong with it."""
-    values = _array(mask, "mask")
+    values = _array(mask, N_("mask"))
     if values.dtype == bool:
         return values
     if np.isnan(values).any():
-        raise ValueError(f"The mask holds NaN, first at {_first(np.isnan(values))}.")
+        raise ValueError(_("The mask holds NaN, first at {place}.", place=_first(np.isnan(values))))
     odd = (values != 0) & (values != 1)
     if odd.any():
         advice = (
-            "Are these token ids? Their mask is `ids != 0`."
+            _("Are these token ids? Their mask is `ids != 0`.")
             if values.dtype.kind in "iu"
-            else "Weights are drawn by plot_weights."
+            else _("Weights are drawn by plot_weights.")
         )
         raise ValueError(
-            f"A mask holds True and False, or 1 and 0; this one holds {values[odd].flat[0]:g} "
-            f"at {_first(odd)}. {advice}"
+            _(
+                "A mask holds True and False, or 1 and 0; this one holds {value:g} at "
+                "{place}. {advice}",
+                value=values[odd].flat[0],
+                place=_first(odd),
+                advice=advice,
+            )
         )
     return values.astype(bool)
 
 
 def _weights_array(weights: Any) -> np.ndarray:
-    values = _array(weights, "weights").astype(float)
+    values = _array(weights, N_("weights")).astype(float)
     odd = (values < 0) | (values > 1 + 1e-6)  # NaN is neither: it is drawn, as NaN
     if odd.any():
         raise ValueError(
-            f"Attention weights lie between 0 and 1; this array holds {values[odd].flat[0]:g} at "
-            f"{_first(odd)}. Are these scores, before the softmax?"
+            _(
+                "Attention weights lie between 0 and 1; this array holds {value:g} at "
+                "{place}. Are these scores, before the softmax?",
+                value=values[odd].flat[0],
+                place=_first(odd),
+            )
         )
     return values
 
@@ -315,7 +365,9 @@ def _weights_array(weights: Any) -> np.ndarray:
 def _array(data: Any, what: str) -> np.ndarray:
     """`data` as a non-empty numeric array of one to four axes."""
     if data is None:
-        raise TypeError(f"The {what} is None: whatever should have made it made none.")
+        raise TypeError(
+            _("The {what} is None: whatever should have made it made none.", what=_(what))
+        )
     try:
         values = np.asarray(data)
     except Exception:  # ragged lists, symbolic tensors: NumPy's own words do not help here
@@ -324,17 +376,35 @@ def _array(data: Any, what: str) -> np.ndarray:
         lengths = {len(row) for row in data if _rows(row)} if _rows(data) else set()
         if len(lengths) > 1:
             raise ValueError(
-                f"The {what}'s rows have different lengths ({_listed(lengths)}): pad them first."
+                _(
+                    "The {what}'s rows have different lengths ({lengths}): pad them first.",
+                    what=_(what),
+                    lengths=_listed(lengths),
+                )
             )
-        symbolic = " It is symbolic and has no values yet: call the model on data."
-        raise TypeError(
-            f"The {what} must be an array of numbers or booleans; {type(data).__name__} is not."
-            + symbolic * (type(data).__name__ in ("KerasTensor", "SymbolicTensor"))
+        said = _(
+            "The {what} must be an array of numbers or booleans; {type} is not.",
+            what=_(what),
+            type=type(data).__name__,
         )
+        if type(data).__name__ in ("KerasTensor", "SymbolicTensor"):
+            said = _(
+                "{message} It is symbolic and has no values yet: call the model on data.",
+                message=said,
+            )
+        raise TypeError(said)
     if not 1 <= values.ndim <= 4:
-        raise ValueError(f"The {what} must have one to four axes; its shape is {values.shape}.")
+        raise ValueError(
+            _(
+                "The {what} must have one to four axes; its shape is {shape}.",
+                what=_(what),
+                shape=values.shape,
+            )
+        )
     if values.size == 0:
-        raise ValueError(f"The {what} is empty: its shape is {values.shape}.")
+        raise ValueError(
+            _("The {what} is empty: its shape is {shape}.", what=_(what), shape=values.shape)
+        )
     return values
 
 
@@ -358,37 +428,51 @@ def _sheets(
 ) -> list[tuple[str, np.ndarray, Axes2, _Labels]]:
     """Cut `(T,)`, `(B, T)`, `(B, T, S)` or `(B, H, T, S)` into sheets of rows by columns."""
     if axes is not None and (len(axes) != 2 or not all(isinstance(a, str) for a in axes)):
-        raise ValueError(f'axes names the rows and the columns, as ("query", "key"); not {axes!r}.')
-    unit = "sequence"
+        raise ValueError(
+            _('axes names the rows and the columns, as ("query", "key"); not {axes!r}.', axes=axes)
+        )
+    unit = N_("sequence")
     if values.ndim == 4:
         batch, heads, *rest = values.shape
         if batch > 1 and heads > 1:
             raise ValueError(
-                f"Shape {values.shape} holds {batch} sequences with {heads} heads each: "
-                "choose one sequence or one head."
+                _(
+                    "Shape {shape} holds {batch} sequences with {heads} heads each: choose "
+                    "one sequence or one head.",
+                    shape=values.shape,
+                    batch=batch,
+                    heads=heads,
+                )
             )
-        unit = "head" if heads > 1 else "sequence"
+        unit = N_("head") if heads > 1 else "sequence"
         values = values.reshape(max(batch, heads), *rest)
     if values.ndim == 3 and values.shape[1] == 1:  # (B, 1, 1, S): one row for each sequence
         values, default = values[:, 0, :], (unit, "key")
     elif values.ndim == 3:
-        default = ("query", "key")
+        default = (N_("query"), N_("key"))
     elif values.ndim == 2:
-        default = ("sequence", "timestep")
+        default = ("sequence", N_("timestep"))
     else:
         values, default = values[None], ("", "timestep")
     names = axes or default
     if values.ndim == 2:
-        return [(title, values, names, _labels(tokens, values.shape, names))]
+        return [(_(title), values, names, _labels(tokens, values.shape, names))]
     count, *shape = values.shape
     per_sheet = [tokens] * count
+    part = N_("head {i}") if unit == "head" else N_("sequence {i}")
     if _nested(tokens) and not isinstance(tokens, tuple):
         if len(tokens) != count:
-            raise ValueError(f"tokens: {len(tokens)} lists given for {count} {unit}s.")
+            raise ValueError(
+                _(
+                    "tokens: {given} lists given for {count}.",
+                    given=len(tokens),
+                    count=_counted(count, unit),
+                )
+            )
         per_sheet = list(tokens)
     return [
         (
-            f"{title} · {unit} {i}".strip(" ·") if count > 1 else title,
+            _part(title, _(part, i=i)) if count > 1 else _(title),
             sheet,
             names,
             _labels(per_sheet[i], shape, names),
@@ -409,17 +493,23 @@ def _labels(tokens: Any, shape: Sequence[int], axes: Axes2) -> _Labels:
     if tokens is None:
         return numbers
     if isinstance(tokens, tuple) and len(tokens) == 2 and all(map(_nested_item, tokens)):
+        rows_named = _texts(tokens[0], rows, axes[0] or N_("row"))
+        if not axes[0]:  # these are no tokens, but names for what stands in the rows
+            rows_named = tuple(map(_, rows_named))
         return _Labels(
-            _texts(tokens[0], rows, f"{axes[0] or 'row'}s"),
-            _texts(tokens[1], columns, f"{axes[1]}s"),
+            rows_named,
+            _texts(tokens[1], columns, axes[1]),
             None,
         )
     if _nested(tokens):
         if len(tokens) != rows:
-            raise ValueError(f"tokens: {len(tokens)} lists given for {rows} {axes[0] or 'row'}s.")
-        cells = [text for row in tokens for text in _texts(row, columns, f"{axes[1]}s")]
+            count = _counted(rows, axes[0] or "row")
+            raise ValueError(
+                _("tokens: {given} lists given for {count}.", given=len(tokens), count=count)
+            )
+        cells = [text for row in tokens for text in _texts(row, columns, axes[1])]
         return _Labels(numbers.rows, numbers.columns, tuple(cells))
-    texts = _texts(tokens, columns, f"{axes[1]}s")
+    texts = _texts(tokens, columns, axes[1])
     square = axes == ("query", "key") and rows == columns
     return _Labels(texts if square else numbers.rows, texts, None)
 
@@ -434,29 +524,47 @@ def _nested(tokens: Any) -> bool:
     return isinstance(tokens, list | tuple) and len(tokens) > 0 and _nested_item(tokens[0])
 
 
-def _texts(tokens: Any, count: int, what: str) -> tuple[str, ...]:
+def _texts(tokens: Any, count: int, axis: str) -> tuple[str, ...]:
     if isinstance(tokens, str) or not hasattr(tokens, "__len__"):
-        raise TypeError(f"tokens must be a list, one token for each of the {what}; not {tokens!r}.")
+        raise TypeError(
+            _(
+                "tokens must be a list, one token for each {axis}; not {tokens!r}.",
+                axis=_(axis),
+                tokens=tokens,
+            )
+        )
     if len(tokens) != count:
-        raise ValueError(f"tokens: {len(tokens)} given for {count} {what}.")
+        raise ValueError(
+            _("tokens: {given} given for {count}.", given=len(tokens), count=_counted(count, axis))
+        )
     return tuple(t.decode() if isinstance(t, bytes) else str(t) for t in tokens)
 
 
 def _mask_words(name: str, sheet, kept, axes: Axes2, polarity: str) -> str:
-    head = f"{name}: {_count(sheet.shape, axes)}, {int(kept.sum())} of {kept.size} kept"
-    head += " (1 = masked)" * (polarity == "drop")
+    count, n = _count(sheet.shape, axes), int(kept.sum())
+    head = _("{title}: {count}, {n} of {all} kept", title=name, count=count, n=n, all=kept.size)
+    if polarity == "drop":
+        head = _("{head} (1 = masked)", head=head)
     if sheet.size > MOST_IN_WORDS:
         return head
     return "\n".join([head, *(" ".join(map(str, row.astype(int))) for row in sheet)])
 
 
 def _count(shape: Sequence[int], axes: Axes2) -> str:
-    plural = {"query": "queries"}
-    return " × ".join(
-        f"{n} {name if n == 1 or ' ' in name else plural.get(name, name + 's')}"
-        for n, name in zip(shape, axes)
-        if name
-    )
+    return " × ".join(_counted(n, name) for n, name in zip(shape, axes) if name)
+
+
+def _counted(n: int, axis: str) -> str:
+    """So many steps of an axis: `"6 timesteps"`."""
+    if axis == "query":
+        return _n("{n} query", "{n} queries", n)
+    # Names of several words have no plural here.
+    return _n("{n} {name}", "{n} {name}s", 1 if " " in axis else n, n=n, name=_(axis))
+
+
+def _part(title: str, part: str) -> str:
+    """The title of one panel of several."""
+    return f"{_(title)} · {part}" if title else part
 
 
 def _luminance(faces: np.ndarray) -> np.ndarray:
