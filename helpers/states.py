@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from helpers.language import _
 from helpers.panels import Panel
 
 import numpy as np
@@ -43,7 +44,13 @@ def values_of(control: Any) -> dict[str, Any]:
         values = [control.min + i * control.step for i in range(count)]
         kind = type(control.value)
         return {_number(kind(v)): kind(v) for v in values if v <= control.max + 1e-9}
-    raise TypeError(f"{control.description}: the values of a {type(control).__name__} are endless.")
+    raise TypeError(
+        _(
+            "{control}: the values of a {type} are endless.",
+            control=control.description,
+            type=type(control).__name__,
+        )
+    )
 
 
 def every_state(
@@ -68,7 +75,9 @@ def every_state(
     values = {name: values_of(control) for name, control in controls.items()}
     count = np.prod([len(v) for v in values.values()], dtype=int)
     if count > MOST_STATES:
-        raise ValueError(f"{count} states are too many to store: at most {MOST_STATES}.")
+        raise ValueError(
+            _("{n} states are too many to store: at most {most}.", n=count, most=MOST_STATES)
+        )
     palette, layouts, texts, panels, pictures, sentences = (_Table() for _ in range(6))
     states = []
     for chosen in itertools.product(*(v.values() for v in values.values())):
