@@ -1,0 +1,149 @@
+"""Reading, updating and writing PO files, and what may be wrong with a translation."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Formatter
+
+from babel.messages import Catalog, Message
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from markdown_it import MarkdownIt
+
+_BEGUN = datetime(2026, 1, 1, tzinfo=UTC)  # a date that varies would be a difference in each file
+_AUTHORS = "the authors of Masks You Can See"
+_CODE = re.compile(r"`[^`]*`")
+_TARGET = re.compile(r"\]\(([^)\s]+)\)|(https?://[^\s)>]+)")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_CJK = r"\u3400-\u9fff"
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def template(messages: Iterable[tuple[str, str]], comment: str = "") -> Catalog:
+    """A catalogue without translations.
+
+    Args:
+        messages: Places, such as `01_padding.ipynb#412f5fc9`, and messages, in order.
+        comment: For translators, at each message.
+    """
+    result = Catalog()
+    for place, message in messages:
+        comments = [comment] if comment else []
+        result.add(message, locations=[(place, None)], auto_comments=comments)
+    return result
+
+
+def read(path: Path, language: str) -> Catalog:
+    """The catalogue at `path`; an empty one where there is none."""
+    if path.exists():
+        with path.open("rb") as file:
+            return read_po(file, locale=language)
+    return Catalog(
+        locale=language,
+        project="Masks You Can See",
+        version="1",
+        header_comment=f"# {path.stem}: see GLOSSARY.md for the words and for how to write here.",
+        msgid_bugs_address=_AUTHORS,
+        last_translator=_AUTHORS,
+        language_team=_AUTHORS,
+        creation_date=_BEGUN,
+        revision_date=_BEGUN,
+        fuzzy=False,
+    )
+
+
+def updated(path: Path, language: str, fresh: Catalog) -> str:
+    """The text of the PO file at `path` when its messages are those of `fresh`.
+
+    Translations stay. Where a message has changed, its old translation is kept as *fuzzy*, with
+    the message that it was made for, and is not used until somebody has looked at it. A message
+    that is gone goes.
+    """
+    catalogue = read(path, language)
+    catalogue.update(fresh, update_creation_date=False)
+    text = io.BytesIO()
+    # No `#:` line is broken, no message wrapped: a change is one line of difference.
+    write_po(text, catalogue, width=0, ignore_obsolete=True, include_previous=True)
+    return text.getvalue().decode("utf-8").rstrip("\n") + "\n"
+
+
+def translations(catalogue: Catalog) -> dict[str, str]:
+    """From messages to their translations, but for the missing and the fuzzy ones."""
+    return {
+        message.id: message.string
+        for message in catalogue
+        if message.id and isinstance(message.id, str) and message.string and not message.fuzzy
+    }
+
+
+def compiled(catalogues: Iterable[Catalog], language: str) -> bytes:
+    """Several catalogues as one MO file, in which the first one to have a message says it."""
+    together = Catalog(locale=language, creation_date=_BEGUN, revision_date=_BEGUN, fuzzy=False)
+    for catalogue in catalogues:
+        for message in catalogue:
+            if message.id and not message.fuzzy and message.id not in together:
+                together[message.id] = Message(message.id, message.string)
+    result = io.BytesIO()
+    write_mo(result, together)
+    return result.getvalue()
+
+
+def faults(message: str, said: str, *, prose: bool) -> Iterator[str]:
+    """What is wrong with a translation, as far as a program can see.
+
+    Args:
+        message: The English.
+        said: The translation.
+        prose: Whether both are Markdown; else they are format strings.
+    """
+    for name, part in {
+        "code": _CODE.findall if prose else lambda text: [],
+        "placeholders": _fields if not prose else lambda text: [],
+        "links": lambda text: ["".join(found) for found in _TARGET.findall(text)],
+        "tags": re.compile(r"</?[a-z]+[^>]*>").findall,
+        "cells of the row": lambda text: ["|"] * (len(_CODE.sub("", text).split(" | ")) - 1),
+        "numbers": lambda text: _NUMBER.findall(_bare(text)),
+    }.items():
+        wanted, found = Counter(part(message)), Counter(part(said))
+        missing, more = wanted - found, found - wanted
+        if name == "numbers":  # "two" may become 2
+            more = Counter()
+        if missing or more:
+            yield f"{name}: missing {list(missing)}, too many {list(more)}"
+    if prose and _stars(said) > _stars(message):
+        yield "emphasis: a * is not closed, or stands between a Chinese letter and punctuation"
+    if message == said and prose and len(re.findall(r"[^\W\d_]{2,}", _bare(message))) > 4:
+        yield "it is the English"
+    if re.search(rf"[{_CJK}][,;:?!](?=\s|$|[{_CJK}])|[{_CJK}]\.(?=\s|$)", said):
+        yield "a Western comma, colon, stop or question mark after Chinese"
+    if re.search(rf"[{_CJK}][A-Za-z]|[A-Za-z][{_CJK}]", _bare(said)):
+        yield "no blank between Chinese and Latin letters"
+
+
+def _bare(text: str) -> str:
+    """`text` without code, addresses and tags."""
+    return re.sub(
+        r"\{[^{}]*\}|<[^>]*>|https?://\S+", " ", _TARGET.sub("] ", _CODE.sub(" ` ", text))
+    )
+
+
+def _fields(text: str) -> list[str]:
+    try:
+        return [
+            f"{name}{'!' + c if c else ''}:{spec}"
+            for _, name, spec, c in Formatter().parse(text)
+            if name is not None
+        ]
+    except ValueError:
+        return ["broken"]
+
+
+def _stars(text: str) -> int:
+    """How many asterisks a reader would see."""
+    tokens = _MARKDOWN.parseInline(text)[0].children or []
+    return sum(token.content.count("*") for token in tokens if token.type == "text")

@@ -1,0 +1,116 @@
+"""All files of a language, made from the English notebooks, the helpers and the PO files."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tools.translate import build, catalogue, pictures, prose
+
+import nbformat
+from babel.messages import Catalog
+from babel.messages.pofile import read_po
+
+try:
+    from tools.translate import strings
+except ImportError:  # not written yet
+    strings = None
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURES, HELPERS = "pictures", "helpers"
+
+
+def english() -> list[Path]:
+    """The notebooks that are translated, in order."""
+    return sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The series in another language.
+
+    Args:
+        language: Its name: a folder of PO files, a folder of notebooks, a catalogue of helpers.
+        translations: The folder of the languages' PO files.
+        root: Where notebooks and compiled catalogues go.
+    """
+
+    language: str
+    translations: Path = ROOT / "translations"
+    root: Path = ROOT
+
+    def po(self, name: str) -> Path:
+        """The PO file of a notebook, of the pictures or of the helpers."""
+        return self.translations / self.language / f"{name}.po"
+
+    def notebook(self, name: str) -> Path:
+        return self.root / "notebooks" / self.language / name
+
+    @cached_property
+    def templates(self) -> dict[str, Catalog]:
+        """The messages of today, by the names of their PO files."""
+        result, drawn = {}, []
+        for path in english():
+            notebook = nbformat.read(path, as_version=4)
+            found = [
+                (f"{path.name}#{cell.id}", message)
+                for cell in notebook.cells
+                if cell.cell_type == "markdown"
+                for message in prose.messages(cell.source)
+            ]
+            result[path.stem] = catalogue.template(found)
+            drawn += [(f"{path.name}#{cell}", text) for cell, text in pictures.messages(notebook)]
+        result[HELPERS] = strings.template() if strings else Catalog()
+        said = {message.id for message in result[HELPERS]}
+        result[PICTURES] = catalogue.template(found for found in drawn if found[1] not in said)
+        return result
+
+    @cached_property
+    def po_texts(self) -> dict[str, str]:
+        """What the PO files should hold."""
+        return {
+            name: catalogue.updated(self.po(name), self.language, fresh)
+            for name, fresh in self.templates.items()
+        }
+
+    @cached_property
+    def catalogues(self) -> dict[str, Catalog]:
+        return {
+            name: read_po(io.BytesIO(text.encode()), locale=self.language)
+            for name, text in self.po_texts.items()
+        }
+
+    def files(self) -> dict[Path, bytes]:
+        """All files of this language as they should be, outputs of notebooks as they are stored."""
+        result = {self.po(name): text.encode() for name, text in self.po_texts.items()}
+        words = {
+            path.name: catalogue.translations(self.catalogues[path.stem]) for path in english()
+        }
+        for path in english():
+            target = self.notebook(path.name)
+            text = nbformat.writes(build.built(path, words, target))
+            result[target] = f"{text}\n".encode()
+        said = [self.catalogues[HELPERS], self.catalogues[PICTURES]]
+        for package, held in {"helpers": said, "maskprobe": said[:1]}.items():
+            compiled = Path(package, "locale", self.language, "LC_MESSAGES", f"{package}.mo")
+            result[self.root / compiled] = catalogue.compiled(held, self.language)
+        return result
+
+    def update(self) -> list[Path]:
+        """Write the files that are not as they should be, and say which."""
+        changed = []
+        for path, wanted in self.files().items():
+            if not path.exists() or path.read_bytes() != wanted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(wanted)
+                changed.append(path)
+        return changed
+
+    def unfinished(self) -> dict[str, list[str]]:
+        """For each PO file: the messages without a translation, or with one to look at again."""
+        return {
+            name: [m.id for m in found if m.id and (m.fuzzy or not all([m.string, *m.string]))]
+            for name, found in self.catalogues.items()
+        }
