@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tools.translate import LANGUAGES
+from tools.translate import LANGUAGES, catalogue
 from tools.translate.edition import ROOT, Edition
 
 
@@ -13,9 +13,9 @@ def main() -> int:
         edition = Edition(language)
         for path in edition.update():
             print("written:", path.relative_to(ROOT).as_posix())
-        for name, messages in edition.unfinished().items():
-            if messages:
-                print(f"{language}/{name}.po: {len(messages)} messages to translate or look at")
+        for name in edition.templates:
+            if found := catalogue.wrong(edition.po(name)):
+                print(f"{language}/{name}.po: {len(found)} messages to translate or to mend")
     return 0
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
@@ -66,10 +67,68 @@ def updated(path: Path, language: str, fresh: Catalog) -> str:
     """
     catalogue = read(path, language)
     catalogue.update(fresh, update_creation_date=False)
+    return written(catalogue)
+
+
+def written(catalogue: Catalog) -> str:
+    """The text of a PO file. No message is wrapped: a change is one line of difference."""
     text = io.BytesIO()
-    # No `#:` line is broken, no message wrapped: a change is one line of difference.
     write_po(text, catalogue, width=0, ignore_obsolete=True, include_previous=True)
     return text.getvalue().decode("utf-8").rstrip("\n") + "\n"
+
+
+def fill(path: Path, said: Mapping[str, str]) -> None:
+    """Write translations into the PO file at `path`, whose folder is named after the language.
+
+    Args:
+        path: The file.
+        said: From messages (of a plural the first form) to translations. What was fuzzy is not
+            any more.
+
+    Raises:
+        ValueError: if a message is not in the file or something is wrong with a translation;
+            nothing is written then.
+    """
+    catalogue = read(path, path.parent.name)
+    wrong = []
+    for message, translation in said.items():
+        entry = catalogue.get(message)
+        if entry is None:
+            near = difflib.get_close_matches(message, [m for m in map(_first, catalogue) if m], 1)
+            wrong.append(f"{message!r} is not in {path.name}. {near[0] if near else ''}")
+            continue
+        wrong += [f"{message!r}: {fault}" for fault in faults(message, translation, is_prose(path))]
+        entry.string = translation if isinstance(entry.id, str) else (translation,)
+        entry.flags.discard("fuzzy")
+        entry.previous_id = []
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    path.write_text(written(catalogue), encoding="utf-8")
+
+
+def is_prose(path: Path) -> bool:
+    """Whether a PO file holds Markdown, and not format strings."""
+    return path.stem[:2].isdigit()
+
+
+def wrong(path: Path) -> dict[str, list[str]]:
+    """What is missing, fuzzy or wrong in the PO file at `path`: from messages to what it is."""
+    result = {}
+    for entry in read(path, path.parent.name):
+        if message := _first(entry):
+            said = [entry.string] if isinstance(entry.string, str) else list(entry.string)
+            if not all(said):
+                result[message] = ["missing"]
+            else:
+                found = [f for text in said for f in faults(message, text, is_prose(path))]
+                found += ["fuzzy: the English has changed"] * entry.fuzzy
+                if found:
+                    result[message] = found
+    return result
+
+
+def _first(message: Message) -> str:
+    return message.id if isinstance(message.id, str) else message.id[0]
 
 
 def translations(catalogue: Catalog) -> dict[str, str]:
@@ -93,7 +152,7 @@ def compiled(catalogues: Iterable[Catalog], language: str) -> bytes:
     return result.getvalue()
 
 
-def faults(message: str, said: str, *, prose: bool) -> Iterator[str]:
+def faults(message: str, said: str, prose: bool) -> Iterator[str]:
     """What is wrong with a translation, as far as a program can see.
 
     Args:
@@ -119,10 +178,10 @@ def faults(message: str, said: str, *, prose: bool) -> Iterator[str]:
         yield "emphasis: a * is not closed, or stands between a Chinese letter and punctuation"
     if message == said and prose and len(re.findall(r"[^\W\d_]{2,}", _bare(message))) > 4:
         yield "it is the English"
-    if re.search(rf"[{_CJK}][,;:?!](?=\s|$|[{_CJK}])|[{_CJK}]\.(?=\s|$)", said):
+    if re.search(rf"[{_CJK}][*”]*[,;:?!.](?=[\s*”]|$|[{_CJK}])", said):
         yield "a Western comma, colon, stop or question mark after Chinese"
-    if re.search(rf"[{_CJK}][A-Za-z]|[A-Za-z][{_CJK}]", _bare(said)):
-        yield "no blank between Chinese and Latin letters"
+    if re.search(rf"[{_CJK}][A-Za-z0-9]|[A-Za-z0-9][{_CJK}]", _bare(said)):
+        yield "no blank between Chinese and a Latin letter or a number"
 
 
 def _bare(text: str) -> str:

@@ -107,10 +107,3 @@ class Edition:
                 path.write_bytes(wanted)
                 changed.append(path)
         return changed
-
-    def unfinished(self) -> dict[str, list[str]]:
-        """For each PO file: the messages without a translation, or with one to look at again."""
-        return {
-            name: [m.id for m in found if m.id and (m.fuzzy or not all([m.string, *m.string]))]
-            for name, found in self.catalogues.items()
-        }
