@@ -8,6 +8,8 @@ READY := .venv/ready
 BROWSER := .venv/browser-ready
 SITE_BIN := .venv-site/bin
 SITE := .venv-site/ready
+FONT_BIN := .venv-font/bin
+FONT := .venv-font/ready
 UV := 0.13.9
 
 # JupyterLab would ask the network for news and for updates, and the reader whether it may.
@@ -20,14 +22,14 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward refresh site lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward refresh translate font site lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token)
+lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token; LANGUAGE=zh)
 	$(BIN)/jupyter lab --ip=127.0.0.1 $(NO_NEWS) $(if $(filter 0,$(shell id -u)),--allow-root) \
-		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/$(addsuffix /,$(LANGUAGE))00_start_here.ipynb
 
 test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
 	$(BIN)/python -m pytest
@@ -40,6 +42,12 @@ ward: $(READY)   ## the probes against 300 models with a known fault, drawn anew
 
 refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
 	$(BIN)/python -m tests.refresh_notebooks $(NB)
+
+translate: $(READY) ## bring the PO files and the notebooks of other languages up to date with the English
+	$(BIN)/python -m tools.translate
+
+font: $(FONT)    ## cut the font of the Chinese pictures anew: after a translation brought new characters
+	$(FONT_BIN)/python -m tools.translate.font
 
 site: $(SITE)    ## the published pages, in build/site; they need no network (MASKS_REPOSITORY=owner/name for links to Binder)
 	@$(SITE_BIN)/python -m tools.build_site
@@ -65,9 +73,11 @@ lock: $(READY)   ## pin every dependency again, with hashes, for all platforms
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-browser.lock
 	$(BIN)/uv pip compile requirements-site.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-site.lock
+	$(BIN)/uv pip compile requirements-font.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-font.lock
 
 clean:           ## remove the environments
-	rm -rf .venv .venv-site
+	rm -rf .venv .venv-site .venv-font
 
 # `ready` is written last: an install that was interrupted starts again from nothing.
 # uv is three times as fast as pip; where it finds no index (a mirror that only pip is told of), pip does it.
@@ -91,3 +101,9 @@ $(SITE): requirements-site.lock
 	@$(PYTHON) -m venv --clear .venv-site
 	@$(SITE_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.lock
 	@touch $(SITE)
+
+$(FONT): requirements-font.lock
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 found. Name one: make PYTHON=/path/to/python3.12 font"; exit 1; }
+	@$(PYTHON) -m venv --clear .venv-font
+	@$(FONT_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-font.lock
+	@touch $(FONT)
