@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import base64
 import io
-import textwrap
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from itertools import pairwise
-from pathlib import Path as FilePath
 from typing import Any
 
 from helpers import states
+from helpers.fonts import families, house_style, width_of, wrapped
 from helpers.panels import (
     HATCH,
     INKS,
@@ -32,18 +31,17 @@ from helpers.panels import (
 )
 
 import numpy as np
-from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
-STYLE = FilePath(__file__).with_name("style.mplstyle")
 FONT_SIZE = 10  # points; the smallest text in any picture
 PANELS_PER_ROW = 3
 WIDEST, TALLEST = 6.0, 3.5  # inches, for the cells and their labels together, about
@@ -211,7 +209,8 @@ class Heatmaps:
 
     def __init__(self, panels: list[Panel], *, ax: Axes | None = None, size=(0.0, 0.0)):
         self.layout = [p.layout for p in panels]
-        with style.context(STYLE):
+        fonts = families()
+        with house_style(fonts):
             if ax is None:
                 self.figure = MaskFigure(figsize=(8, 8))
                 FigureCanvasAgg(self.figure)
@@ -222,7 +221,7 @@ class Heatmaps:
                 if len(panels) > 1:
                     raise ValueError(f"One ax was given, but there are {len(panels)} panels.")
                 cell, axes, self.figure = None, [ax], ax.figure
-            self._cells = [_draw_panel(p, a, cell) for p, a in zip(panels, axes)]
+            self._cells = [_draw_panel(p, a, cell, fonts) for p, a in zip(panels, axes)]
             legend = _draw_legend(self.figure if ax is None else ax, panels)
             if ax is None:
                 for i, (left, right) in enumerate(pairwise(panels), start=1):
@@ -277,9 +276,9 @@ class _Cells(Artist):
     Texts that do not fit their cell are shortened or left out.
     """
 
-    def __init__(self, panel: Panel):
+    def __init__(self, panel: Panel, fonts: tuple[str, ...]):
         super().__init__()
-        self.panel = panel
+        self.panel, self.fonts = panel, fonts
 
     def draw(self, renderer):
         if not self.get_visible():
@@ -304,8 +303,8 @@ class _Cells(Artist):
     def _draw_texts(self, renderer, gc, left, width, top, height):
         size = round(renderer.points_to_pixels(FONT_SIZE), 2)
         texts, inks = self.panel.texts, self.panel.inks.ravel()
-        fitting = fitting_texts(self.panel, size, width, height)
-        paths = {text: _text_path(fits, size) for text, fits in fitting.items()}
+        fitting = fitting_texts(self.panel, size, width, height, self.fonts)
+        paths = {text: _text_path(fits, size, self.fonts) for text, fits in fitting.items()}
         places: dict[tuple[str, int], list[int]] = {}
         for i, (text, ink) in enumerate(zip(texts, inks)):
             if text in paths:
@@ -317,7 +316,9 @@ class _Cells(Artist):
             renderer.draw_markers(gc, paths[text], nowhere, Path(middles), nowhere, _rgb(INKS[ink]))
 
 
-def fitting_texts(panel: Panel, size: float, width: float, height: float) -> dict[str, str]:
+def fitting_texts(
+    panel: Panel, size: float, width: float, height: float, fonts: tuple[str, ...] | None = None
+) -> dict[str, str]:
     """What is written in cells of `width` by `height` pixels, in letters of `size` pixels.
 
     Returns:
@@ -327,36 +328,42 @@ def fitting_texts(panel: Panel, size: float, width: float, height: float) -> dic
     if height < 1.1 * size:
         return {}
     texts = {text for text in panel.texts if text.strip()}
-    fitting = {text: _fitting(text, size, width - 3, panel.tokens) for text in texts}
+    look = (size, fonts or families(), width - 3, panel.tokens)
+    fitting = {text: _fitting(text, *look) for text in texts}
     if None in fitting.values() and not panel.tokens:
         return {}
     return {text: fits for text, fits in fitting.items() if fits is not None}
 
 
 @lru_cache(maxsize=4096)
-def _fitting(text: str, size: float, width: float, shorten: bool) -> str | None:
+def _fitting(
+    text: str, size: float, fonts: tuple[str, ...], width: float, shorten: bool
+) -> str | None:
     cuts = []
     if shorten:  # a cell with a token never looks empty
         longest = text[:40]
         cuts = [longest[:n].rstrip() + "…" for n in range(len(longest) - 1, -1, -1)] + ["·"]
     wide = (cut for cut in (text[:60] if shorten else text, *cuts))
-    return next((t for t in wide if _text_path(t, size).get_extents().width <= width), None)
+    return next((t for t in wide if _text_path(t, size, fonts).get_extents().width <= width), None)
 
 
 @lru_cache(maxsize=4096)
-def _text_path(text: str, size: float) -> Path:
-    outline = TextPath((0, 0), text.replace("$", r"\$"), size=size)
+def _text_path(text: str, size: float, fonts: tuple[str, ...]) -> Path:
+    font = FontProperties(family=list(fonts))
+    outline = TextPath((0, 0), text.replace("$", r"\$"), size=size, prop=font)
     extents = outline.get_extents()
-    digit = TextPath((0, 0), "0", size=size).get_extents().y1  # one base line for all texts
+    digit = (
+        TextPath((0, 0), "0", size=size, prop=font).get_extents().y1
+    )  # one base line for all texts
     middle = np.array([(extents.x0 + extents.x1) / 2, digit / 2])
     return Path(outline.vertices - middle, outline.codes)
 
 
-def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None):
+def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None, fonts: tuple[str, ...]):
     rows, columns = panel.inks.shape
     ax.set(facecolor=MASKED, xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     ax.patch.set(hatch="///", edgecolor=HATCH, linewidth=0)
-    cells = _Cells(panel)
+    cells = _Cells(panel, fonts)
     cells.set_in_layout(False)  # it stays within its axes
     cells.set_zorder(1)
     ax.add_artist(cells)
@@ -378,13 +385,13 @@ def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None):
 def _wrapped(panel: Panel, cell: float) -> str:
     """The title in lines that are no wider than the panel, whose neighbours are close."""
     room = max(cell * panel.inks.shape[1] + 0.3, 1.2)
-    return textwrap.fill(panel.title, max(10, int(room / 0.1)))
+    return "\n".join(wrapped(panel.title, max(10, int(room / 0.1))))
 
 
 def _label(axis, name: str, labels: tuple[str, ...], cell: float) -> None:
     """Name an axis and its ticks; every n-th tick only, where there is no room for all."""
     across = axis.axis_name == "x"
-    longest = max(map(len, labels)) * 0.085  # inches, about, at 10 points
+    longest = max(map(width_of, labels)) * 0.085  # inches, about, at 10 points
     turned = across and longest > cell - 0.03
     step = max(1, int(np.ceil((0.17 if turned or not across else longest) / cell - 1e-9)))
     if longest < 0.25 and across:  # numbers stay upright
@@ -402,7 +409,9 @@ def _label(axis, name: str, labels: tuple[str, ...], cell: float) -> None:
 
 
 def _shortened(label: str, most: int = 14) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
+    if width_of(label) <= most:
+        return label
+    return next(c for n in range(most, -1, -1) if width_of(c := label[:n] + "…") <= most)
 
 
 def _draw_legend(place: Figure | Axes, panels: list[Panel]):
@@ -436,8 +445,8 @@ def _cell_size(panels: list[Panel], per_row: int) -> tuple[float, float]:
     rows = -(-len(panels) // per_row)
     tallest = max(p.inks.shape[0] for p in panels)
     widest = sum(sorted((p.inks.shape[1] for p in panels), reverse=True)[:per_row])
-    longest = max((min(len(t), 9) for p in panels for t in p.texts), default=1)
-    labels = max(len(_shortened(t)) for p in panels for t in p.rows) * 0.085 + 0.35
+    longest = max((min(width_of(t), 9) for p in panels for t in p.texts), default=1)
+    labels = max(width_of(_shortened(t)) for p in panels for t in p.rows) * 0.085 + 0.35
     room = WIDEST + (1.0 if per_row > 1 else 0.0) - labels
     width = min(0.48 if longest < 3 else 0.16 + 0.09 * longest, room / widest)
     height = min(0.42, (TALLEST + 1.8 * (rows - 1) - 0.9 * rows) / (tallest * rows))

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import base64
 import inspect
-import textwrap
 from collections.abc import Callable
 from html import escape
 from typing import Any
 
 from helpers import states
-from helpers.heatmaps import STYLE, Heatmaps, encode_png
+from helpers.fonts import house_style, wrapped
+from helpers.heatmaps import Heatmaps, encode_png
 from helpers.panels import Axes2, Panel, as_panels
 
 import ipywidgets as widgets
 import numpy as np
 from ipywidgets.widgets.interaction import interactive
-from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -212,8 +211,8 @@ def _with_footer(picture: bytes, state: str, sentence: str) -> bytes:
 
     top = np.asarray(Image.open(io.BytesIO(picture)).convert("RGBA"))
     width = max(top.shape[1], 480)
-    lines = textwrap.wrap(state, int(width / 7.6)) + textwrap.wrap(sentence, int(width / 7.6))
-    with style.context(STYLE):
+    lines = wrapped(state, int(width / 7.6)) + wrapped(sentence, int(width / 7.6))
+    with house_style():
         figure = Figure(figsize=(width / 100, 0.19 * len(lines) + 0.16))
         FigureCanvasAgg(figure)
         figure.text(8 / width, 0.97, "\n".join(lines), va="top", linespacing=1.3, parse_math=False)

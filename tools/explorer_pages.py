@@ -13,7 +13,8 @@ import re
 from html import escape
 from typing import Any
 
-from helpers.heatmaps import FONT_SIZE, STYLE, Heatmaps, fitting_texts
+from helpers.fonts import STYLE
+from helpers.heatmaps import FONT_SIZE, Heatmaps, fitting_texts
 from helpers.panels import INKS, Panel
 
 import matplotlib
