@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 
 _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)  # a date that varies would be a difference in each file
+FORMATS = ("helpers", "pictures")  # hold format strings; all others hold Markdown
 _AUTHORS = "the authors of Masks You Can See"
 _CODE = re.compile(r"`[^`]*`")
 _TARGET = re.compile(r"\]\(([^)\s]+)\)|(https?://[^\s)>]+)")
@@ -108,7 +109,7 @@ def fill(path: Path, said: Mapping[str, str]) -> None:
 
 def is_prose(path: Path) -> bool:
     """Whether a PO file holds Markdown, and not format strings."""
-    return path.stem[:2].isdigit()
+    return path.stem not in FORMATS
 
 
 def wrong(path: Path) -> dict[str, list[str]]:

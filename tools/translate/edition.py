@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tools.translate import build, catalogue, pictures, prose
+from tools.translate.build import ROOT
 
 import nbformat
 from babel.messages import Catalog
@@ -18,13 +19,14 @@ try:
 except ImportError:  # not written yet
     strings = None
 
-ROOT = Path(__file__).parent.parent.parent
 PICTURES, HELPERS = "pictures", "helpers"
+DOCUMENTS = ("README.md", "TEACHING.md")
 
 
 def english() -> list[Path]:
-    """The notebooks that are translated, in order."""
-    return sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    """The notebooks and documents that are translated, in order."""
+    documents = [ROOT / name for name in DOCUMENTS if (ROOT / name).exists()]
+    return [*sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")), *documents]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Edition:
     Args:
         language: Its name: a folder of PO files, a folder of notebooks, a catalogue of helpers.
         translations: The folder of the languages' PO files.
-        root: Where notebooks and compiled catalogues go.
+        root: Where notebooks, documents and compiled catalogues go.
     """
 
     language: str
@@ -42,26 +44,24 @@ class Edition:
     root: Path = ROOT
 
     def po(self, name: str) -> Path:
-        """The PO file of a notebook, of the pictures or of the helpers."""
+        """The PO file of a notebook, of a document, of the pictures or of the helpers."""
         return self.translations / self.language / f"{name}.po"
-
-    def notebook(self, name: str) -> Path:
-        return self.root / "notebooks" / self.language / name
 
     @cached_property
     def templates(self) -> dict[str, Catalog]:
         """The messages of today, by the names of their PO files."""
         result, drawn = {}, []
         for path in english():
-            notebook = nbformat.read(path, as_version=4)
+            comments = path.suffix == ".md"
             found = [
-                (f"{path.name}#{cell.id}", message)
-                for cell in notebook.cells
-                if cell.cell_type == "markdown"
-                for message in prose.messages(cell.source)
+                (place, message)
+                for place, source in build.cells(path)
+                for message in prose.messages(source, comments=comments)
             ]
             result[path.stem] = catalogue.template(found)
-            drawn += [(f"{path.name}#{cell}", text) for cell, text in pictures.messages(notebook)]
+            if path.suffix == ".ipynb":
+                words = pictures.messages(nbformat.read(path, as_version=4))
+                drawn += [(f"{path.name}#{cell}", text) for cell, text in words]
         result[HELPERS] = strings.template() if strings else Catalog()
         said = {message.id for message in result[HELPERS]}
         result[PICTURES] = catalogue.template(found for found in drawn if found[1] not in said)
@@ -85,13 +85,15 @@ class Edition:
     def files(self) -> dict[Path, bytes]:
         """All files of this language as they should be, outputs of notebooks as they are stored."""
         result = {self.po(name): text.encode() for name, text in self.po_texts.items()}
-        words = {
-            path.name: catalogue.translations(self.catalogues[path.stem]) for path in english()
-        }
+        words = {path: catalogue.translations(self.catalogues[path.stem]) for path in english()}
+        builder = build.Builder(self.language, words)
         for path in english():
-            target = self.notebook(path.name)
-            text = nbformat.writes(build.built(path, words, target))
-            result[target] = f"{text}\n".encode()
+            target = self.root / builder.place(path).relative_to(ROOT)
+            if path.suffix == ".ipynb":
+                text = f"{nbformat.writes(builder.notebook(path, target))}\n"
+            else:
+                text = builder.text(path.read_text(encoding="utf-8"), path)
+            result[target] = text.encode()
         said = [self.catalogues[HELPERS], self.catalogues[PICTURES]]
         for package, held in {"helpers": said, "maskprobe": said[:1]}.items():
             compiled = Path(package, "locale", self.language, "LC_MESSAGES", f"{package}.mo")

@@ -13,15 +13,18 @@ _RULER = re.compile(r"\s*\|[\s:|-]+\|\s*$")
 _HEADING = re.compile(r"(#{1,6}\s+)(.*)$")
 # The marks at the beginning of a paragraph: quotation, list item.
 _MARKS = re.compile(r"((?:> ?)*)(\s*(?:[-*+]|\d+[.)])\s+)?")
+_COMMENT = re.compile(r"(.*?(?:^|\s)#\s+)(.*)$")
 _SILENT = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|https?://\S+")
 
 
-def translated(source: str, say: Callable[[str], str]) -> str:
+def translated(source: str, say: Callable[[str], str], *, comments: bool = False) -> str:
     """A Markdown cell in other words: what stands between the messages stays as it is.
 
     Args:
         source: The cell.
         say: From a message to its translation; called for each message, in order.
+        comments: Whether comments in fenced code are messages, too. Not in notebooks, where the
+            code of a solution is the same in all languages.
 
     Returns:
         The cell. With `say = lambda message: message` it is `source`, character for character.
@@ -45,9 +48,10 @@ def translated(source: str, say: Callable[[str], str]) -> str:
         fence = _FENCE.match(line)
         alone = fence or fenced or not line.strip("> ") or _RULER.match(line) or _TAG.match(line)
         parts = _SUMMARY.match(line) or _HEADING.match(line) or _ROW.match(line)
+        comment = comments and fenced and _COMMENT.match(line)
         if alone:
             end()
-            result.append(line)
+            result.append(comment[1] + spoken(comment[2]) if comment else line)
             fenced ^= bool(fence)
         elif parts:
             end()
@@ -62,10 +66,10 @@ def translated(source: str, say: Callable[[str], str]) -> str:
     return "\n".join(result)
 
 
-def messages(source: str) -> list[str]:
+def messages(source: str, *, comments: bool = False) -> list[str]:
     """The messages of a Markdown cell, in order."""
     found: list[str] = []
-    translated(source, lambda message: found.append(message) or message)
+    translated(source, lambda message: found.append(message) or message, comments=comments)
     return found
 
 
