@@ -196,7 +196,10 @@ def _rescued(answer: Any) -> str:
     finally:
         if weights is not None:
             model.set_weights(weights)
-    return _("Padding moves nothing, wherever it stands, and the five layers are those asked for.")
+    return _(
+        "Tried with padding after, before and between the values: it moves nothing, and the five "
+        "layers are those asked for."
+    )
 
 
 def _series(name: str) -> str:
