@@ -7,17 +7,21 @@ from html import escape
 from typing import Any
 
 from helpers.atlas.record import COLUMNS, Record
+from helpers.language import N_, _
 
 import ipywidgets as widgets
 
-ROLES = ("creates", "passes on", "consumes", "changes", "drops", "none", "fails")
+ROLES = (
+    N_("creates"), N_("passes on"), N_("consumes"), N_("changes"), N_("drops"), N_("none"),
+    N_("fails"),
+)  # fmt: skip
 # What the drop-down can be set to, beside the roles.
 FINDINGS: dict[str, Callable[[Record], Any]] = {
-    "padding moves real steps": lambda r: r.leaks,
-    "padding moves real steps, Keras says nothing": lambda r: r.leaks and not r.warned,
-    "Keras warns falsely": lambda r: r.warned and not r.rightly,
-    "padding counts in training": lambda r: r.training.endswith("padding counts"),
-    "NaN for a row of padding only": lambda r: r.empty_row == "NaN",
+    N_("padding moves real steps"): lambda r: r.leaks,
+    N_("padding moves real steps, Keras says nothing"): lambda r: r.leaks and not r.warned,
+    N_("Keras warns falsely"): lambda r: r.warned and not r.rightly,
+    N_("padding counts in training"): lambda r: r.training.endswith("padding counts"),
+    N_("NaN for a row of padding only"): lambda r: r.empty_row == "NaN",
 }
 
 
@@ -38,9 +42,9 @@ def browse(records: list[Record]) -> Browser:
     """
     records = list(records)
     if not all(isinstance(record, Record) for record in records):
-        raise TypeError("Expected a list of records, as `atlas()` returns it.")
+        raise TypeError(_("Expected a list of records, as `atlas()` returns it."))
     if not records:
-        raise ValueError("There are no records to show.")
+        raise ValueError(_("There are no records to show."))
     return Browser(records)
 
 
@@ -48,7 +52,7 @@ class Browser(widgets.VBox):
     """What `browse` returns.
 
     Attributes:
-        choices: From what the drop-down says to the records shown then.
+        choices: From what the drop-down says (in English) to the records shown then.
         choice: The drop-down.
         table: The `HTML` widget under it.
     """
@@ -56,9 +60,11 @@ class Browser(widgets.VBox):
     def __init__(self, records: list[Record]) -> None:
         self.choices = {role: [r for r in records if role in _roles(r)] for role in ROLES}
         self.choices |= {words: [r for r in records if has(r)] for words, has in FINDINGS.items()}
-        self.choices["everything"] = records  # last: a long table is not for a first look
+        self.choices[N_("everything")] = records  # last: a long table is not for a first look
         self.choices = {words: found for words, found in self.choices.items() if found}
-        self.choice = widgets.Dropdown(options=list(self.choices), description="show")
+        self.choice = widgets.Dropdown(
+            options=[(_(words), words) for words in self.choices], description=_("show")
+        )
         self.table = widgets.HTML()
         self.choice.observe(self._update, names="value")
         self._update()
@@ -73,7 +79,7 @@ class Browser(widgets.VBox):
         bundle["text/plain"] = text(self.choices["everything"])
         # Each form has a role, so all of them are there.
         bundle["text/html"] = "".join(
-            f"<details><summary>{escape(words)}: {len(found)}</summary>{_html(found)}</details>"
+            f"<details><summary>{escape(_(words))}: {len(found)}</summary>{_html(found)}</details>"
             for words, found in list(self.choices.items())[:-1]
         )
         return bundle
@@ -85,7 +91,7 @@ def _roles(record: Record) -> list[str]:
 
 def text(records: list[Record]) -> str:
     """Returns records as lines of text, one column under the other."""
-    lines = [COLUMNS, *(record.cells() for record in records)]
+    lines = [tuple(map(_, COLUMNS)), *(record.cells() for record in records)]
     widths = [max(map(len, column)) for column in zip(*lines)]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(" | ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
@@ -93,7 +99,7 @@ def text(records: list[Record]) -> str:
 
 def _html(records: list[Record]) -> str:
     style = "style='text-align:left'"  # no colours: the table takes on the reader's theme
-    head = "".join(f"<th {style}>{column}</th>" for column in COLUMNS)
+    head = "".join(f"<th {style}>{_(column)}</th>" for column in COLUMNS)
     lines = []
     for record in records:
         first, *rest = map(escape, record.cells())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from helpers.language import N_
+
 _REASONS = {
-    "changes pictures before a model sees them: pixels, no timesteps": """
+    N_("changes pictures before a model sees them: pixels, no timesteps"): """
         AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix
         Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness
         RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
@@ -14,16 +16,16 @@ _REASONS = {
         RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
         RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing
         Solarization""",
-    "takes waves: a frame is made of many samples, no mask of steps fits": """
+    N_("takes waves: a frame is made of many samples, no mask of steps fits"): """
         MelSpectrogram STFTSpectrogram""",
-    "chains preprocessing layers, one after the other": "Pipeline",
-    "crosses two columns of a table: one value a row, no timesteps": "HashedCrossing",
-    "stands for an input while a model is built, computes nothing": "InputLayer",
-    "is a base class: what a subclass does is the subclass' own": "Layer Wrapper",
-    "describes an input, is no layer": "InputSpec",
-    "needs JAX, which these notebooks do without": "FlaxLayer JaxLayer",
-    "needs PyTorch, which these notebooks do without": ("TorchModuleWrapper"),
-    "runs a SavedModel: what it does was settled when it was saved": ("TFSMLayer"),
+    N_("chains preprocessing layers, one after the other"): "Pipeline",
+    N_("crosses two columns of a table: one value a row, no timesteps"): "HashedCrossing",
+    N_("stands for an input while a model is built, computes nothing"): "InputLayer",
+    N_("is a base class: what a subclass does is the subclass' own"): "Layer Wrapper",
+    N_("describes an input, is no layer"): "InputSpec",
+    N_("needs JAX, which these notebooks do without"): "FlaxLayer JaxLayer",
+    N_("needs PyTorch, which these notebooks do without"): ("TorchModuleWrapper"),
+    N_("runs a SavedModel: what it does was settled when it was saved"): ("TFSMLayer"),
 }
 EXCUSED: dict[str, str] = {name: why for why, names in _REASONS.items() for name in names.split()}
 

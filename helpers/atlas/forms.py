@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers.atlas.measure import Form, Given
+from helpers.language import N_
 
 FORMS: list[Form] = []
 PICTURE, VIDEO = (6, 3), (6, 6, 2)  # one step of time × frequency, of time × height × width
@@ -44,7 +45,7 @@ _add(
     "core",
     "Masking() on a masked input",
     lambda k: k.Masking(),
-    note="the padded vectors are not zero",
+    note=N_("the padded vectors are not zero"),
 )
 _add("core", "Dense", lambda k: k.Dense(4))
 _add("core", "EinsumDense", lambda k: k.EinsumDense("btf,fg->btg", (None, 4), bias_axes="g"))
@@ -156,7 +157,7 @@ _add(
     "TimeDistributed(LSTM)",
     lambda k: k.TimeDistributed(k.LSTM(4)),
     step=PICTURE,
-    note="each step is itself a sequence",
+    note=N_("each step is itself a sequence"),
 )
 for _n, _step in ((1, (3, 2)), (2, (3, 3, 2)), (3, (2, 3, 3, 2))):
     _add(
@@ -193,7 +194,7 @@ for _name in ("Attention", "AdditiveAttention"):
         f"{_name}()([query, x])",
         lambda k, n=_name: getattr(k, n)(),
         call=lambda layer, g, **o: layer([g.query, g.x], **o),
-        note="only x is padded",
+        note=N_("only x is padded"),
     )
 _makers = {
     "MultiHeadAttention": lambda k, **o: k.MultiHeadAttention(2, 4, **o),
@@ -212,7 +213,7 @@ for _name, _make in _makers.items():
         f"{_name}(…)(x, x, return_attention_scores=True)",
         _make,
         call=lambda layer, given, **o: _attend(layer, given, return_attention_scores=True, **o)[0],
-        note="the first output; the scores carry the mask of all pairs",
+        note=N_("the first output; the scores carry the mask of all pairs"),
     )
     _add(
         "attention",
@@ -236,7 +237,7 @@ for _name, _make in _makers.items():
         f"{_name}(…)(query, x)",
         _make,
         call=lambda layer, g, **o: layer(g.query, g.x, **o),
-        note="only x is padded",
+        note=N_("only x is padded"),
     )
 
 
@@ -252,7 +253,7 @@ _add(
     lambda k: (k.MultiHeadAttention(2, 4), k.Add()),
     classes="Add MultiHeadAttention",
     call=_residual,
-    note="the sum has no mask",
+    note=N_("the sum has no mask"),
 )
 _add(
     "attention",
@@ -409,7 +410,7 @@ for _n, _step in ((1, (6,)), (2, PICTURE), (3, VIDEO)):
         lambda k, n=_n, m=_more: getattr(k, f"Cropping{n}D")(((0, 1), *m) if m else (0, 1)),
         step=_step,
         output_steps=lambda n: n - 1,
-        note="the last step is cut off",
+        note=N_("the last step is cut off"),
     )
     _add(
         "reshaping",
@@ -417,7 +418,7 @@ for _n, _step in ((1, (6,)), (2, PICTURE), (3, VIDEO)):
         lambda k, n=_n, m=_more: getattr(k, f"ZeroPadding{n}D")(((1, 1), *m) if m else 1),
         step=_step,
         output_steps=lambda n: n + 2,
-        note="its own zeros count as real steps",
+        note=N_("its own zeros count as real steps"),
     )
     _add(
         "reshaping",
@@ -477,5 +478,5 @@ _add(
     lambda k: k.TextVectorization(vocabulary=list("123456789")),
     classes="TextVectorization",
     call=lambda layer, given, **o: layer([" ".join(row).strip() for row in _words(given)]),
-    note="it pads by itself",
+    note=N_("it pads by itself"),
 )

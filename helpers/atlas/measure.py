@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from helpers.atlas.record import Record
+from helpers.language import N_, _
 from maskprobe import padding_leak
 from maskprobe.rows import LayerCall
 
@@ -194,7 +195,7 @@ def examine(form: Any, *, step: tuple[int, ...] = (6,), keras: Any = None) -> Re
             if form.group == "own":
                 why += ": " + " ".join(str(error).split())[:300]
             elif missing:
-                why = f"there is no {missing[0]}"
+                why = _("there is no {name}", name=missing[0])
             why = "; ".join(filter(None, [why, form.note]))
             return replace(record, note=why, warned=warned, rightly=True if warned else None)
 
@@ -208,12 +209,22 @@ def _as_form(form: Any, step: tuple[int, ...], keras: Any) -> Form:
         found = next((f for f in FORMS if form == f.name), None)
         if found is None:
             near = [f.name for f in FORMS if form.split("(")[0] in f.classes]
-            hint = f"; of {form.split('(')[0]} there are: {', '.join(near)}" if near else ""
-            raise ValueError(f"No form {form!r} is in the atlas{hint}.")
+            if not near:
+                raise ValueError(_("No form {form!r} is in the atlas.", form=form))
+            raise ValueError(
+                _(
+                    "No form {form!r} is in the atlas; of {name} there are: {forms}.",
+                    form=form,
+                    name=form.split("(")[0],
+                    forms=", ".join(near),
+                )
+            )
         return found
     if isinstance(form, type) or not isinstance(form, keras.layers.Layer):
         what = form.__name__ if isinstance(form, type) else type(form).__name__
-        raise TypeError(f"Expected a layer, a Form or the name of one, received {what}.")
+        raise TypeError(
+            _("Expected a layer, a Form or the name of one, received {type}.", type=what)
+        )
     name = type(form).__name__
     return Form(name, "own", (name,), lambda _: form, step=tuple(step))
 
@@ -245,7 +256,8 @@ def _measured(form: Form, layer: Any, came: list[np.ndarray], record: Record) ->
             except Exception as error:
                 known = isinstance(error, (ValueError, RuntimeError, TypeError))
                 why = error if known else type(error).__name__
-                note = "; ".join(filter(None, [note, f"leak not measured: {why}"]))
+                unknown = N_("leak not measured")
+                note = "; ".join(filter(None, [note, f"{unknown}: {why}"]))
     return replace(
         record,
         role=call.role,
@@ -325,17 +337,17 @@ def _consumes(form: Form, layer: Any, outputs: Any) -> bool:
 def _mask_in_words(came: list[np.ndarray], went: list[np.ndarray | None], steps_left: bool) -> str:
     masks = [mask for mask in went if mask is not None]
     if not masks:
-        return "none" if steps_left or not came else "none, no steps are left"
+        return N_("none") if steps_left or not came else N_("none, no steps are left")
     first = masks[0]
     own = AFTER != 0
-    rules = {"as it came": came[0]} if len(came) == 1 else {}
+    rules = {N_("as it came"): came[0]} if len(came) == 1 else {}
     if len(came) > 1:
         rules = {"OR": came[0] | came[1], "AND": came[0] & came[1]}
-        rules |= {"the first": came[0], "the second": came[1]}
-        rules["one behind the other"] = np.concatenate(came[:2], axis=1)
+        rules |= {N_("the first"): came[0], N_("the second"): came[1]}
+        rules[N_("one behind the other")] = np.concatenate(came[:2], axis=1)
     if not came:
-        rules = {"the real steps": own}
-    rules |= {"all kept": np.ones_like(first), "reversed": own[:, ::-1]}
+        rules = {N_("the real steps"): own}
+    rules |= {N_("all kept"): np.ones_like(first), N_("reversed"): own[:, ::-1]}
     return next((w for w, m in rules.items() if np.array_equal(m, first)), f"shape {first.shape}")
 
 
@@ -418,18 +430,19 @@ def _training(form: Form, layer: Any) -> str:
     try:
         usual, (out, weights) = use(), train()
         if not _same(out, train()[0]):
-            return "random"
+            return N_("random")
         moved = not _same(weights, [w for w in _weights(layer) if w.dtype.kind == "f"])
         if _same(out, usual) and not moved:
-            return "the same"
+            return N_("the same")
         filled, other_weights = train(table=1)
         # What padding does at inference, too, is said elsewhere.
         counts = not _same(weights, other_weights)
         counts = counts or (move(out, filled) and not move(usual, use(table=1)))
     except Exception as error:
         return f"fails: {type(error).__name__}"
-    what = "padding counts" if counts else "padding does not count"
-    return ("updates itself" if moved else "another output") + f": {what}"
+    what = N_("padding counts") if counts else N_("padding does not count")
+    change = N_("updates itself") if moved else N_("another output")
+    return f"{change}: {what}"
 
 
 def _empty_row(form: Form, layer: Any) -> str:
@@ -447,11 +460,11 @@ def _empty_row(form: Form, layer: Any) -> str:
         if np.isnan(first).any():
             return "NaN"
         if not first.any():
-            return "zeros"
+            return N_("zeros")
         if _same(rows, [r for r in last(mask=None) if r.dtype.kind == "f"]):
-            return "as without a mask"
+            return N_("as without a mask")
         if not _same(rows, [r for r in last(table=1) if r.dtype.kind == "f"]):
-            return "reads the padding"
-        return "does not read it"
+            return N_("reads the padding")
+        return N_("does not read it")
     except Exception as error:
         return f"fails: {type(error).__name__}"

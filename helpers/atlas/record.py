@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from helpers.language import N_, _
+
 COLUMNS = (
-    "form",
-    "role",
-    "mask out",
-    "Keras warns",
-    "padding moves real steps",
-    "in training",
-    "a row of padding only",
-    "note",
+    N_("form"),
+    N_("role"),
+    N_("mask out"),
+    N_("Keras warns"),
+    N_("padding moves real steps"),
+    N_("in training"),
+    N_("a row of padding only"),
+    N_("note"),
 )
 
 
@@ -65,7 +67,7 @@ class Record:
     @property
     def warning(self) -> str:
         """`"no"`, `"rightly"` or `"falsely"`."""
-        return "no" if not self.warned else "rightly" if self.rightly else "falsely"
+        return N_("no") if not self.warned else N_("rightly") if self.rightly else N_("falsely")
 
     @property
     def leak(self) -> str:
@@ -73,43 +75,72 @@ class Record:
         after, before = self.leak_after, self.leak_before
         if after is None and before is None:
             return "–"
-        parts = [("after", after), ("before", before)]
-        told = [f"{side} {x:g}" if x is not None else f"{side} ?" for side, x in parts if x != 0]
-        return ", ".join(told) or "no"
+        told = [
+            said if x is None else _(measured, leak=x)
+            for x, measured, said in (
+                (after, N_("after {leak:g}"), _("after ?")),
+                (before, N_("before {leak:g}"), _("before ?")),
+            )
+            if x != 0
+        ]
+        return ", ".join(told) or _("no")
 
     @property
     def sentence(self) -> str:
         """The row in words, for a picture of its masks."""
         if self.role == "fails":
-            return f"It fails: {self.note}."
-        out = self.mask_out or "none"
+            return _("It fails: {why}.", why=_told(self.note))
         said = {
-            "no": "Keras says nothing",
-            "rightly": "Keras warns",
-            "falsely": "Keras warns falsely",
+            "no": _("Keras says nothing"),
+            "rightly": _("Keras warns"),
+            "falsely": _("Keras warns falsely"),
         }
-        moves = {"no": "padding moves no real step", "–": "there is no padding to take away"}
-        moved = moves.get(self.leak, f"padding moves real steps ({self.leak})")
-        return f"{self.role}; mask out: {out}. {said[self.warning]}; {moved}."
+        if self.leak_after is None and self.leak_before is None:
+            moved = _("there is no padding to take away")
+        elif self.leak_after == 0 and self.leak_before == 0:
+            moved = _("padding moves no real step")
+        else:
+            moved = _("padding moves real steps ({leak})", leak=self.leak)
+        return _(
+            "{role}; mask out: {out}. {warning}; {moved}.",
+            role=_told(self.role),
+            out=_told(self.mask_out or "none"),
+            warning=said[self.warning],
+            moved=moved,
+        )
 
     def cells(self) -> tuple[str, ...]:
-        """Returns the texts of the row, in the order of `COLUMNS`."""
-        notes = [note for note in ("takes the mask off its input" * self.strips, self.note) if note]
+        """Returns the texts of the row, in the order of `COLUMNS` and the reader's language."""
+        strips = _("takes the mask off its input") if self.strips else ""
         return (
             self.form,
-            self.role,
-            self.mask_out or "–",
-            self.warning,
+            _told(self.role),
+            _told(self.mask_out) or "–",
+            _(self.warning),
             self.leak,
-            self.training or "–",
-            self.empty_row or "–",
-            "; ".join(notes) or "–",
+            _told(self.training) or "–",
+            _told(self.empty_row) or "–",
+            "; ".join(filter(None, [strips, _told(self.note)])) or "–",
         )
 
     def __str__(self) -> str:
-        width = max(map(len, COLUMNS))
-        return "\n".join(f"{name:<{width}}  {cell}" for name, cell in zip(COLUMNS, self.cells()))
+        names = [_(name) for name in COLUMNS]
+        width = max(map(len, names))
+        return "\n".join(f"{name:<{width}}  {cell}" for name, cell in zip(names, self.cells()))
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields, for JSON."""
         return {**asdict(self), "classes": list(self.classes)}
+
+
+_SILENTLY = N_("drops (silently)")  # the one role that no choice of `browse` names
+
+
+def _told(text: str) -> str:
+    """What was written down in English, in the language of the reader, part by part."""
+    said = _(text)
+    if said == text:
+        for mark in ("; ", ", ", ": "):
+            if mark in text:
+                return mark.join(map(_told, text.split(mark)))
+    return said
