@@ -13,9 +13,9 @@ def main() -> int:
         edition = Edition(language)
         for path in edition.update():
             print("written:", path.relative_to(ROOT).as_posix())
-        for name in edition.templates:
-            if found := catalogue.wrong(edition.po(name)):
-                print(f"{language}/{name}.po: {len(found)} messages to translate or to mend")
+        for name, found in edition.catalogues.items():
+            if wrong := catalogue.wrong(found, name):
+                print(f"{language}/{name}.po: {len(wrong)} messages to translate or to mend")
     return 0
 
 

@@ -85,7 +85,9 @@ class Builder:
         text = _LINK.sub(replaced, text)
         if path.suffix == ".md":  # commands that open a notebook
             for english in self.words:
-                one, other = (p.relative_to(ROOT).as_posix() for p in (english, self.place(english)))
+                one, other = (
+                    p.relative_to(ROOT).as_posix() for p in (english, self.place(english))
+                )
                 text = text.replace(f" {one}\n", f" {other}\n")
         return text
 

@@ -90,41 +90,39 @@ def fill(path: Path, said: Mapping[str, str]) -> None:
         ValueError: if a message is not in the file or something is wrong with a translation;
             nothing is written then.
     """
-    catalogue = read(path, path.parent.name)
-    wrong = []
+    catalogue, found = read(path, path.parent.name), []
     for message, translation in said.items():
         entry = catalogue.get(message)
         if entry is None:
             near = difflib.get_close_matches(message, [m for m in map(_first, catalogue) if m], 1)
-            wrong.append(f"{message!r} is not in {path.name}. {near[0] if near else ''}")
+            found.append(f"{message!r} is not in {path.name}. {near[0] if near else ''}")
             continue
-        wrong += [f"{message!r}: {fault}" for fault in faults(message, translation, is_prose(path))]
+        found += [f"{message!r}: {fault}" for fault in _faults(entry, translation, path.stem)]
         entry.string = translation if isinstance(entry.id, str) else (translation,)
         entry.flags.discard("fuzzy")
         entry.previous_id = []
-    if wrong:
-        raise ValueError("\n".join(wrong))
+    if found:
+        raise ValueError("\n".join(found))
     path.write_text(written(catalogue), encoding="utf-8")
 
 
-def is_prose(path: Path) -> bool:
-    """Whether a PO file holds Markdown, and not format strings."""
-    return path.stem not in FORMATS
+def _faults(entry: Message, said: str, name: str) -> Iterator[str]:
+    english = entry.id if isinstance(entry.id, str) else entry.id[-1]  # which names all values
+    return faults(english, said, prose=name not in FORMATS)
 
 
-def wrong(path: Path) -> dict[str, list[str]]:
-    """What is missing, fuzzy or wrong in the PO file at `path`: from messages to what it is."""
-    result = {}
-    for entry in read(path, path.parent.name):
+def wrong(catalogue: Catalog, name: str) -> list[str]:
+    """What is missing, fuzzy or wrong in the PO file `name`: where, which message, what."""
+    result = []
+    for entry in catalogue:
         if message := _first(entry):
             said = [entry.string] if isinstance(entry.string, str) else list(entry.string)
+            found = [fault for text in said for fault in _faults(entry, text, name)]
+            found += ["fuzzy: the English has changed"] * entry.fuzzy
             if not all(said):
-                result[message] = ["missing"]
-            else:
-                found = [f for text in said for f in faults(message, text, is_prose(path))]
-                found += ["fuzzy: the English has changed"] * entry.fuzzy
-                if found:
-                    result[message] = found
+                found = ["missing"]
+            where = ", ".join(place for place, _ in entry.locations)
+            result += [f"{where}: {message!r}: {fault}" for fault in found]
     return result
 
 
@@ -141,9 +139,22 @@ def translations(catalogue: Catalog) -> dict[str, str]:
     }
 
 
-def compiled(catalogues: Iterable[Catalog], language: str) -> bytes:
-    """Several catalogues as one MO file, in which the first one to have a message says it."""
+def templates(catalogue: Catalog) -> list[str]:
+    """The translated messages with placeholders."""
+    return [message for message in translations(catalogue) if _fields(message)]
+
+
+def compiled(catalogues: Iterable[Catalog], language: str, **more: str) -> bytes:
+    """Several catalogues as one MO file, in which the first one to have a message says it.
+
+    Args:
+        catalogues: PO files.
+        language: Their language.
+        **more: Further messages and what they say.
+    """
     together = Catalog(locale=language, creation_date=_BEGUN, revision_date=_BEGUN, fuzzy=False)
+    for message, said in more.items():
+        together[message] = Message(message, said)
     for catalogue in catalogues:
         for message in catalogue:
             if message.id and not message.fuzzy and message.id not in together:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from helpers.from_code import TEMPLATES
 from tools.translate import build, catalogue, pictures, prose
 from tools.translate.build import ROOT
 
@@ -94,10 +95,16 @@ class Edition:
             else:
                 text = builder.text(path.read_text(encoding="utf-8"), path)
             result[target] = text.encode()
-        said = [self.catalogues[HELPERS], self.catalogues[PICTURES]]
-        for package, held in {"helpers": said, "maskprobe": said[:1]}.items():
-            compiled = Path(package, "locale", self.language, "LC_MESSAGES", f"{package}.mo")
-            result[self.root / compiled] = catalogue.compiled(held, self.language)
+        said, drawn = self.catalogues[HELPERS], self.catalogues[PICTURES]
+        more = {TEMPLATES: "\n".join(catalogue.templates(drawn))}
+        folders = {
+            name: self.root / name / "locale" / self.language / "LC_MESSAGES"
+            for name in ("helpers", "maskprobe")
+        }
+        result[folders["helpers"] / "helpers.mo"] = catalogue.compiled(
+            [said, drawn], self.language, **more
+        )
+        result[folders["maskprobe"] / "maskprobe.mo"] = catalogue.compiled([said], self.language)
         return result
 
     def update(self) -> list[Path]:

@@ -13,11 +13,9 @@ def main(names: list[str]) -> int:
     for language in LANGUAGES:
         for path in sorted((ROOT / "translations" / language).glob("*.po")):
             if path.stem in names or not names:
-                found = catalogue.wrong(path)
+                found = catalogue.wrong(catalogue.read(path, language), path.stem)
                 print(f"{language}/{path.name}: {len(found)} messages")
-                if names:
-                    for message, faults in found.items():
-                        print(f"- {message!r}: {'; '.join(faults)}")
+                print(*(f"- {line}" for line in found if names), sep="\n")
                 code |= bool(found)
     return code
 
