@@ -52,6 +52,9 @@ font: $(FONT)    ## cut the font of the Chinese pictures anew: after a translati
 site: $(SITE)    ## the published pages, in build/site; they need no network (MASKS_REPOSITORY=owner/name for links to Binder)
 	@$(SITE_BIN)/python -m tools.build_site
 
+slides: $(SITE)  ## decks of slides from the same notebooks, in build/slides; they need no network
+	@$(SITE_BIN)/python -m tools.slides
+
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -127,7 +127,7 @@ def page(path: Path, edition: Edition, pictures: Path) -> nbformat.NotebookNode:
                 if states.MIME in output.get("data", {}):
                     _fold(cell, "hide-input", words["code"], words["close_code"])
                     number += 1
-                _move(output, words, number, pictures)
+                move(output, words, number, pictures)
         cells.append(cell)
         if place == 0:
             cells.append(_note(f"{words['moves']} {words['to_run']}", path, edition))
@@ -156,7 +156,7 @@ def explorer(path: Path, edition: Edition, pictures: Path) -> str:
     for cell in notebooks.read(path).cells:
         for output in cell.get("outputs", []):
             if states.MIME in output.get("data", {}):
-                _move(output, edition.words, 1, pictures)
+                move(output, edition.words, 1, pictures)
                 return output.data["text/html"]
     raise ValueError(f"{path.name} stores no Explorer: run `make refresh` on it.")
 
@@ -187,9 +187,7 @@ def _fold(cell: nbformat.NotebookNode, tag: str, show: str, hide: str) -> None:
     cell.metadata["mystnb"] = {"code_prompt_show": show, "code_prompt_hide": hide}
 
 
-def _move(
-    output: nbformat.NotebookNode, words: dict[str, str], number: int, pictures: Path
-) -> None:
+def move(output: nbformat.NotebookNode, words: dict[str, str], number: int, pictures: Path) -> None:
     """Make an output what the page shows: moving, or a picture that has its text."""
     data = output.get("data", {})
     alt = " ".join(output.get("metadata", {}).get("image/png", {}).get("alt", "").split())

@@ -37,6 +37,7 @@ ENGLISH = {
     "filter": "with the words",
     "rows": "{shown} of {all} rows",
     "sort": "sort by {column}",
+    "turn": "Arrow keys or space: next and back. Esc: all slides. F: full screen.",
 }
 
 CHINESE = {
@@ -74,6 +75,7 @@ CHINESE = {
     "filter": "含有词语",
     "rows": "{all} 行中的 {shown} 行",
     "sort": "按{column}排序",
+    "turn": "方向键或空格键：翻页。Esc：总览。F：全屏。",
 }
 
 # By the language's name in an address, which is also the name of its folder of notebooks.
