@@ -22,7 +22,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward refresh translate font site lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward refresh translate font site claims measured-pages lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -54,6 +54,13 @@ site: $(SITE)    ## the published pages, in build/site; they need no network (MA
 
 slides: $(SITE)  ## decks of slides from the same notebooks, in build/slides; they need no network
 	@$(SITE_BIN)/python -m tools.slides
+
+claims: $(READY) ## which claims another Keras changes (KERAS=keras-nightly, TENSORFLOW=…, PATCH=file.py, NB="04 06", REPORT=file.md)
+	@$(BIN)/python -m tools.claims --keras "$(KERAS)" --tensorflow "$(TENSORFLOW)" --patch "$(PATCH)" \
+		--notebooks "$(NB)" $(if $(REPORT),--report "$(REPORT)")
+
+measured-pages: $(READY) ## measure the pages in docs/ again, each Keras in an environment of its own
+	@$(BIN)/python -m tools.measured_pages
 
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
