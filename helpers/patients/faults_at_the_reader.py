@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from helpers.language import N_
 from helpers.patients.faults_in_the_data import ReadIds
 from helpers.patients.kinds import Kind
 from helpers.patients.own_layers import KeysOf, MeanOfKept, WeighedSum
@@ -17,14 +18,14 @@ from keras import ops
 
 
 class InitialState(ReadIds):
-    name = "the mask is not given to a layer with an initial state"
+    name = N_("the mask is not given to a layer with an initial state")
     differ = ("declared", "measured")
     where = ("reader",)
     trace = "unused"
     forms = ("Functional", "subclassed")
-    explanation = (
-        "With `initial_state` the call has two tensor arguments, and Keras 3 fills in `mask` only "
-        "if there is one."
+    explanation = N_(
+        "With `initial_state` the call has two tensor arguments, and Keras 3 fills in "
+        "`mask` only if there is one."
     )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -69,9 +70,9 @@ class Pooled(ReadIds):
 
 
 class MaxPool(Pooled):
-    name = "the largest value is taken over the padding, too"
+    name = N_("the largest value is taken over the padding, too")
     shows = False
-    explanation = "`GlobalMaxPooling1D` does not look at the mask that it gets."
+    explanation = N_("`GlobalMaxPooling1D` does not look at the mask that it gets.")
 
     def pool(self) -> keras.layers.Layer:
         return keras.layers.GlobalMaxPooling1D()
@@ -84,8 +85,10 @@ class MaxPool(Pooled):
 
 
 class OwnPool(Pooled):
-    name = "the owner's layer takes no mask"
-    explanation = "`WeighedSum.call` has no argument `mask`, so its softmax goes over the padding."
+    name = N_("the owner's layer takes no mask")
+    explanation = N_(
+        "`WeighedSum.call` has no argument `mask`, so its softmax goes over the padding."
+    )
 
     def pool(self) -> keras.layers.Layer:
         return WeighedSum(self.dense(1))
@@ -98,9 +101,11 @@ class OwnPool(Pooled):
 
 
 class MeanOverAll(Pooled):
-    name = "a masked mean divides by the number of all steps"
+    name = N_("a masked mean divides by the number of all steps")
     trace = "used"
-    explanation = "`MeanOfKept` uses its mask, and then divides by T instead of by the kept steps."
+    explanation = N_(
+        "`MeanOfKept` uses its mask, and then divides by T instead of by the kept steps."
+    )
 
     def pool(self) -> keras.layers.Layer:
         return MeanOfKept()
@@ -113,13 +118,13 @@ class MeanOverAll(Pooled):
 
 
 class Positions(Kind):
-    name = "positions count the padding"
+    name = N_("positions count the padding")
     differ = ("declared", "measured")
     where = ("positions",)
     sides = ("pre",)
-    explanation = (
-        "The padding stands before the words and is counted, so the first word has another "
-        "position in each batch. The attention mask is right."
+    explanation = N_(
+        "The padding stands before the words and is counted, so the first word has "
+        "another position in each batch. The attention mask is right."
     )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -147,12 +152,12 @@ class Positions(Kind):
 
 
 class Scrambled(Kind):
-    name = "rows depend on the rows beside them"
+    name = N_("rows depend on the rows beside them")
     differ = ("rows",)
     where = ("keys", "attention")
-    explanation = (
-        "`reshape` where `transpose` is meant: the mask is scrambled over the batch. A row of full "
-        "length moves, too, and a batch of one is right."
+    explanation = N_(
+        "`reshape` where `transpose` is meant: the mask is scrambled over the batch. A "
+        "row of full length moves, too, and a batch of one is right."
     )
 
     def lengths(self, rng: np.random.Generator) -> np.ndarray:

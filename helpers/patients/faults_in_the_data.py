@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from helpers.language import N_
 from helpers.patients.kinds import WORDS, Features, Kind
 
 import keras
@@ -35,27 +36,29 @@ class ReadIds(Kind):
 
 
 class NoMaskMade(ReadIds):
-    name = "no mask is made"
+    name = N_("no mask is made")
     where = ("embedding",)
     trace = "none made"
-    explanation = "The embedding was built without `mask_zero=True`; no mask means keep everything."
+    explanation = N_(
+        "The embedding was built without `mask_zero=True`; no mask means keep everything."
+    )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
         return super().parts() | {"embedding": self.embedding(mask_zero=False)}
 
 
 class UnknownWords(ReadIds):
-    name = "unknown words have the id of padding"
+    name = N_("unknown words have the id of padding")
     leaks = False
-    explanation = "Words that are not in the vocabulary got id 0, and so they are masked."
+    explanation = N_("Words that are not in the vocabulary got id 0, and so they are masked.")
 
     def with_disputed(self, rng: Any, values: Any, lengths: Any, side: str) -> Any:
         return _with_zeros(rng, values, lengths, side)
 
 
 class OtherPad(ReadIds):
-    name = "the padding is not 0"
-    explanation = "The batch is padded with another id than 0, and `mask_zero` masks 0 only."
+    name = N_("the padding is not 0")
+    explanation = N_("The batch is padded with another id than 0, and `mask_zero` masks 0 only.")
 
     def __init__(self, rng: Any):
         super().__init__(rng)
@@ -88,8 +91,8 @@ class ReadSeries(Features):
 
 
 class ScaledSentinel(ReadSeries):
-    name = "the sentinel was scaled with the data"
-    explanation = (
+    name = N_("the sentinel was scaled with the data")
+    explanation = N_(
         "The data was padded first and scaled then, so no step holds the sentinel any more."
     )
 
@@ -100,17 +103,17 @@ class ScaledSentinel(ReadSeries):
 
 
 class OtherSentinel(ReadSeries):
-    name = "the padding is not the sentinel"
+    name = N_("the padding is not the sentinel")
     pad_value = -1.0
-    explanation = "`Masking` was left at its default, 0, and the batch is padded with −1."
+    explanation = N_("`Masking` was left at its default, 0, and the batch is padded with −1.")
     sentinel = 0.0
 
 
 class RealZero(ReadSeries):
-    name = "a real reading of 0 is masked"
+    name = N_("a real reading of 0 is masked")
     leaks = False
     sentinel = 0.0
-    explanation = "The sentinel is 0, and so is a real reading."
+    explanation = N_("The sentinel is 0, and so is a real reading.")
 
     def with_disputed(self, rng: Any, values: Any, lengths: Any, side: str) -> Any:
         return _with_zeros(rng, values, lengths, side)
@@ -127,10 +130,12 @@ def _with_zeros(rng: Any, values: np.ndarray, lengths: np.ndarray, side: str) ->
 
 
 class FlippedKeys(Kind):
-    name = "the attention mask has the other polarity"
+    name = N_("the attention mask has the other polarity")
     differ = ("wanted", "declared")
     where = ("attention", "mask", "attention_mask")
-    explanation = "The mask is True at the padding; in Keras True is keep: words see padding only."
+    explanation = N_(
+        "The mask is True at the padding; in Keras True is keep: words see padding only."
+    )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
         return {
@@ -154,10 +159,12 @@ class FlippedKeys(Kind):
 
 
 class FlippedLookAhead(FlippedKeys):
-    name = "the look-ahead mask is the wrong way round"
+    name = N_("the look-ahead mask is the wrong way round")
     causal = True
     leaks = False
-    explanation = "Each step sees itself and the *later* ones. No padding leaks: ask `influence`."
+    explanation = N_(
+        "Each step sees itself and the *later* ones. No padding leaks: ask `influence`."
+    )
 
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:

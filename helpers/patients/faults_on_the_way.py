@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from helpers.language import N_
 from helpers.patients.faults_in_the_data import CHAIN, ReadIds
 from helpers.patients.kinds import Features, Kind
 from helpers.patients.own_layers import FastReader, Squash
@@ -21,9 +22,9 @@ class Lost(ReadIds):
 
 
 class Operator(Lost):
-    name = "the mask is dropped by an operator"
+    name = N_("the mask is dropped by an operator")
     where = ("reader", "multiply", "*", "embedding")
-    explanation = "`x * 4` makes a new tensor, and no operator hands a mask on."
+    explanation = N_("`x * 4` makes a new tensor, and no operator hands a mask on.")
 
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:
@@ -37,9 +38,9 @@ class Operator(Lost):
 
 
 class Slice(Lost):
-    name = "the mask is dropped by a slice"
+    name = N_("the mask is dropped by a slice")
     where = ("reader", "get_item", "slice", "embedding")
-    explanation = "`x[..., 1:]` makes a new tensor without a mask."
+    explanation = N_("`x[..., 1:]` makes a new tensor without a mask.")
 
     @staticmethod
     def forward(parts: Any, inputs: Any) -> Any:
@@ -53,10 +54,10 @@ class Slice(Lost):
 
 
 class OwnLayer(Lost):
-    name = "the mask is dropped by a layer of the owner's"
+    name = N_("the mask is dropped by a layer of the owner's")
     where = ("squash", "reader")
     forms = CHAIN
-    explanation = "`Squash` does not say `supports_masking = True`, so its output has no mask."
+    explanation = N_("`Squash` does not say `supports_masking = True`, so its output has no mask.")
 
     def parts(self) -> dict[str, keras.layers.Layer]:
         return {
@@ -78,15 +79,16 @@ class OwnLayer(Lost):
 
 
 class Convolution(Features):
-    name = "the mask is dropped by a convolution"
+    name = N_("the mask is dropped by a convolution")
     differ = ("declared", "measured")
     where = ("convolution", "reader")
     trace = "dropped"
     forms = CHAIN
     pad_value = -9.0
-    explanation = (
-        "`Conv1D` drops the mask, so the reader gets none. (The convolution itself is right: "
-        "`Masking` sets padded steps to 0, as `padding='same'` does beyond the ends.)"
+    explanation = N_(
+        "`Conv1D` drops the mask, so the reader gets none. (The convolution itself is "
+        "right: `Masking` sets padded steps to 0, as `padding='same'` does beyond the "
+        "ends.)"
     )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -112,13 +114,13 @@ class Convolution(Features):
 
 
 class TwoBlocks(Kind):
-    name = "the second attention block gets no mask"
+    name = N_("the second attention block gets no mask")
     differ = ("declared", "measured")
     where = ("attention_2", "add_1", "attention_1")
     trace = "dropped"
-    explanation = (
-        "The first `MultiHeadAttention` takes the mask off its input, so `add_1` has one unmasked "
-        "input and hands none on."
+    explanation = N_(
+        "The first `MultiHeadAttention` takes the mask off its input, so `add_1` has "
+        "one unmasked input and hands none on."
     )
 
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -149,9 +151,9 @@ class TwoBlocks(Kind):
 
 
 class Compiled(Lost):
-    name = "the mask is lost at a tf.function"
+    name = N_("the mask is lost at a tf.function")
     where = ("fast", "reader")
-    explanation = "`@tf.function` on `call`: masks do not get through its door."
+    explanation = N_("`@tf.function` on `call`: masks do not get through its door.")
 
     def parts(self) -> dict[str, keras.layers.Layer]:
         return {
@@ -172,12 +174,12 @@ class Compiled(Lost):
 
 
 class Joined(Lost):
-    name = "a branch without a mask is joined to one with a mask"
+    name = N_("a branch without a mask is joined to one with a mask")
     where = ("join", "shape", "reader")
     trace = "used"
-    explanation = (
-        "`Concatenate` with one unmasked input declares every step kept; the branch `shape` is an "
-        "embedding without `mask_zero`."
+    explanation = N_(
+        "`Concatenate` with one unmasked input declares every step kept; the branch "
+        "`shape` is an embedding without `mask_zero`."
     )
 
     def parts(self) -> dict[str, keras.layers.Layer]:

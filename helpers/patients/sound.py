@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from helpers.language import N_
 from helpers.patients.faults_at_the_reader import Pooled, Positions
 from helpers.patients.faults_in_the_data import FlippedLookAhead, ReadIds, ReadSeries
 from helpers.patients.faults_on_the_way import Operator, OwnLayer, TwoBlocks
@@ -16,11 +17,11 @@ from keras import ops
 class Sound:
     """Mixed into a kind whose fault is mended."""
 
-    name = "sound"
+    name = N_("sound")
     differ = where = ()
     leaks = False
     trace = "used"
-    explanation = "Nothing is wrong with it."
+    explanation = N_("Nothing is wrong with it.")
 
 
 class SoundIds(Sound, ReadIds):

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+from helpers.language import N_, _
+
 import numpy as np
 
 _TEXTS = [
-    "I score film reviews, one number each.",
-    "I sort the tickets of our help desk.",
-    "I read weather reports and guess the mood of the writer.",
-    "I rate the answers in a quiz for schools.",
-    "I look for complaints among letters to a newspaper.",
-    "I grade recipes by how hard they are.",
+    N_("I score film reviews, one number each."),
+    N_("I sort the tickets of our help desk."),
+    N_("I read weather reports and guess the mood of the writer."),
+    N_("I rate the answers in a quiz for schools."),
+    N_("I look for complaints among letters to a newspaper."),
+    N_("I grade recipes by how hard they are."),
 ]
 _SERIES = [
-    "I read the tide at three harbours.",
-    "I watch the heartbeat of sleeping patients.",
-    "I forecast the yield of a solar roof from the days before.",
-    "I follow buses through the town and guess how late they will be.",
-    "I listen to a bearing and say when it will have to be changed.",
-    "I measure the rain in my garden, with holidays in between.",
+    N_("I read the tide at three harbours."),
+    N_("I watch the heartbeat of sleeping patients."),
+    N_("I forecast the yield of a solar roof from the days before."),
+    N_("I follow buses through the town and guess how late they will be."),
+    N_("I listen to a bearing and say when it will have to be changed."),
+    N_("I measure the rain in my garden, with holidays in between."),
 ]
 _CAUSAL = [
-    "I finish sentences: each word is guessed from the words before it.",
-    "I write small poems, one word after the other, and no word may peek at a later one.",
+    N_("I finish sentences: each word is guessed from the words before it."),
+    N_("I write small poems, one word after the other, and no word may peek at a later one."),
 ]
 _LEAKY = [
-    "One row gets one answer by itself and another in a batch, and I cannot say which is right.",
-    "When I make the batches larger, the scores of single rows move a little.",
-    "My colleague fills her batches to another length than I do. We never agree.",
-    "I sorted the rows by length to be faster, and the validation score changed.",
+    N_(
+        "One row gets one answer by itself and another in a batch, and I cannot say which is right."
+    ),
+    N_("When I make the batches larger, the scores of single rows move a little."),
+    N_("My colleague fills her batches to another length than I do. We never agree."),
+    N_("I sorted the rows by length to be faster, and the validation score changed."),
 ]
 _NEUTRAL = [
-    "Training went well; in use it is worse than I had hoped.",
-    "I copied the layers from a tutorial and changed what I had to.",
-    "Keras has never raised an error. Is that good news?",
-    "It was rebuilt for Keras 3 last month, and I would like a second opinion.",
-    "The loss goes down. I should still sleep better if somebody looked at it.",
-    "Before it goes to the customer, please look at its masks.",
-    "Something is odd with the short rows, I think, but I may imagine it.",
+    N_("Training went well; in use it is worse than I had hoped."),
+    N_("I copied the layers from a tutorial and changed what I had to."),
+    N_("Keras has never raised an error. Is that good news?"),
+    N_("It was rebuilt for Keras 3 last month, and I would like a second opinion."),
+    N_("The loss goes down. I should still sleep better if somebody looked at it."),
+    N_("Before it goes to the customer, please look at its masks."),
+    N_("Something is odd with the short rows, I think, but I may imagine it."),
 ]
 
 
@@ -52,4 +56,5 @@ def tell(rng: np.random.Generator, *, ids: bool, causal: bool, leaks: bool) -> s
     """
     work = _CAUSAL if causal else _TEXTS if ids else _SERIES
     noticed = leaks and rng.random() < 0.5
-    return f"{rng.choice(work)} {rng.choice(_LEAKY if noticed else _NEUTRAL)}"
+    work, worry = rng.choice(work), rng.choice(_LEAKY if noticed else _NEUTRAL)
+    return f"{_(str(work))} {_(str(worry))}"

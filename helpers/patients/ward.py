@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+from helpers.language import N_, _
 from helpers.patients.stories import tell
 
 import numpy as np
@@ -43,10 +44,21 @@ class Truth:
     cure: str
 
     def __str__(self) -> str:
-        head = f"{self.kind[0].upper()}{self.kind[1:]}."
-        if self.differ:
-            masks = " and ".join(self.differ)
-            head += f" Differ: {masks}. Where: {self.where[0]}."
+        kind = _(self.kind)
+        kind = f"{kind[0].upper()}{kind[1:]}"
+        if not self.differ:
+            head = _("{kind}.", kind=kind)
+        elif len(self.differ) == 1:
+            head = _("{kind}. Differ: rows. Where: {where}.", kind=kind, where=self.where[0])
+        else:
+            one, two = map(_, self.differ)
+            head = _(
+                "{kind}. Differ: {one} and {two}. Where: {where}.",
+                kind=kind,
+                one=one,
+                two=two,
+                where=self.where[0],
+            )
         return f"{head}\n{self.explanation}\n\n{self.cure}"
 
 
@@ -125,20 +137,28 @@ class Patient:
             where=kind.where,
             leaks=kind.leaks,
             trace=kind.trace,
-            explanation=kind.explanation,
+            explanation=_(kind.explanation),
             cure=_source(kind.cured),
         )
 
     def __repr__(self) -> str:
-        what = "ids" if self.inputs.ndim == 2 else "features"
+        head = (
+            N_("Patient {number} · {form} model · ids {shape}")
+            if self.inputs.ndim == 2
+            else N_("Patient {number} · {form} model · features {shape}")
+        )
+        padded = (
+            N_("padded after the real steps with {value:g}")
+            if self.side == "post"
+            else N_("padded before the real steps with {value:g}")
+        )
         parts = ", ".join(f"{k}: {type(v).__name__}" for k, v in vars(self.parts).items())
         return "\n".join(
             [
-                f"Patient {self.number} · {self.form} model · {what} {self.inputs.shape}",
-                f"padded {'after' if self.side == 'post' else 'before'} the real steps "
-                f"with {self.pad_value:g}",
+                _(head, number=self.number, form=self.form, shape=self.inputs.shape),
+                _(padded, value=self.pad_value),
                 *textwrap.wrap(f"“{self.story}”", 72),
-                *textwrap.wrap(f"Parts: {parts}", 72),
+                *textwrap.wrap(_("Parts: {parts}", parts=parts), 72),
             ]
         )
 
@@ -168,10 +188,10 @@ def patient(n: int) -> Patient:
         n = operator.index(n)
     except TypeError:
         raise TypeError(
-            f"patients have whole numbers, as in patient(3); got {type(n).__name__}"
+            _("patients have whole numbers, as in patient(3); got {type}", type=type(n).__name__)
         ) from None
     if n < 0:
-        raise ValueError(f"patients are numbered from 0 on; got {n}")
+        raise ValueError(_("patients are numbered from 0 on; got {n}", n=n))
     from helpers.patients import faults_at_the_reader, faults_in_the_data, faults_on_the_way, sound
 
     faults = [
