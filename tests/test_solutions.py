@@ -1,7 +1,8 @@
 """Every notebook once more, with the published solutions in place of the stubs.
 
 The cells run in this process, one namespace for each notebook: TensorFlow is imported once
-for all of them instead of once for each. (The strict run, in kernels, is nbval's.)
+for all of them instead of once for each. What neither an exercise nor an Explorer needs is left
+out: the strict run of everything, in kernels, is nbval's.
 """
 
 import ast
@@ -13,8 +14,8 @@ from tests import notebooks
 
 import pytest
 
-# Of these only what the exercises need is run: training and examining every layer once, in nbval's
-# run, is enough. (All states of their Explorers are compared there, too.)
+# The Explorers of these need training or every layer examined, and once, in nbval's run, is enough:
+# all their states are compared there, too.
 LONG = {"09", "10"}
 
 
@@ -49,9 +50,11 @@ def test_published_solutions_are_correct(path: Path, monkeypatch):
     assert exercises, f"{path.name} has no exercise"
     for exercise in exercises:
         notebook.cells[exercise.stub].source = exercise.solution
-    code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    if path.name[:2] in LONG:
-        code = notebooks.cells_for(notebook, [i for e in exercises for i in (e.stub, e.check)])
+    wanted = [i for exercise in exercises for i in (exercise.stub, exercise.check)]
+    if path.name[:2] not in LONG:
+        cells = enumerate(notebook.cells)
+        wanted += [i for i, c in cells if c.cell_type == "code" and "explore(" in c.source]
+    code = notebooks.cells_for(notebook, wanted)
     namespace = {"__name__": "__main__", "display": lambda *_: None}
     values = {}
     for i in code:
