@@ -84,6 +84,24 @@ def _mended(function: Any) -> str:
     )
 
 
+def _name_lost_word(got, right, ids, model: Callable, tolerance: float) -> None:
+    """Raise `NotYet` if a sentence got the answer it has without one of its words."""
+    for word in np.unique(ids[ids != 0]):
+        rest = (ids != 0) & (ids != word)
+        rows = (ids == word).any(axis=1) & rest.any(axis=1)
+        rows &= np.abs(got - right).max(axis=1) > tolerance
+        for lost in ({"keys": rest}, {"steps": rest}, {"keys": rest, "steps": rest}):
+            wrong = model(**({"keys": ids != 0, "steps": ids != 0} | lost))
+            if (np.abs(got - wrong).max(axis=1) <= tolerance)[rows].any():
+                raise NotYet(
+                    _(
+                        "The id {id} is that of a word, and your code takes it for padding: "
+                        "padding is 0 and nothing else.",
+                        id=word,
+                    )
+                )
+
+
 def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: float) -> None:
     shown = "mended(ids, embed, attend, score)"
     answer = _in_place_of(function, lambda ids: function(ids, *layers))
@@ -119,6 +137,7 @@ def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: flo
             _("{changed}: where is the `* 4.0`?", changed=changed): model(scale=1.0),
         }
         _name(got, mistakes, tolerance)
+        _name_lost_word(got, right, ids, model, tolerance)
         raise NotYet(_("{changed}. Take care of the padding, and leave the rest.", changed=changed))
     mistakes = {
         _("That is the model as it was: it leaks."): model(),
@@ -136,6 +155,7 @@ def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: flo
         ): model(keys=mask, steps=mask, fill=0.0),
     }
     _name(got, mistakes, tolerance)
+    _name_lost_word(got, right, ids, model, tolerance)
     apart = np.abs(got - right).max(axis=1)
     raise NotYet(
         _(
