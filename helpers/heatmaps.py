@@ -17,6 +17,7 @@ from typing import Any
 
 from helpers import states
 from helpers.fonts import families, house_style, width_of, wrapped
+from helpers.language import _
 from helpers.panels import (
     HATCH,
     INKS,
@@ -112,7 +113,10 @@ def plot_masks(
     """
     if not isinstance(masks, Mapping):
         raise TypeError(
-            f"plot_masks takes a dict from titles to masks, not {type(masks).__name__}."
+            _(
+                "plot_masks takes a dict from titles to masks, not {type}.",
+                type=type(masks).__name__,
+            )
         )
     return _draw(as_panels(masks, tokens=tokens, polarity=polarity, axes=axes), None)
 
@@ -187,7 +191,7 @@ class MaskFigure(Figure):
 
     words = ""
 
-    def _repr_mimebundle_(self, **_):
+    def _repr_mimebundle_(self, **_options):
         png = io.BytesIO()
         self.savefig(png, format="png", metadata={"Software": None})
         picture = base64.b64encode(png.getvalue()).decode()
@@ -219,7 +223,9 @@ class Heatmaps:
                 axes = [self.figure.add_axes((0.3, 0.3, 0.3, 0.3)) for _ in panels]
             else:
                 if len(panels) > 1:
-                    raise ValueError(f"One ax was given, but there are {len(panels)} panels.")
+                    raise ValueError(
+                        _("One ax was given, but there are {n} panels.", n=len(panels))
+                    )
                 cell, axes, self.figure = None, [ax], ax.figure
             self._cells = [_draw_panel(p, a, cell, fonts) for p, a in zip(panels, axes)]
             legend = _draw_legend(self.figure if ax is None else ax, panels)
@@ -377,8 +383,8 @@ def _draw_panel(panel: Panel, ax: Axes, cell: tuple[float, float] | None, fonts:
         ax.hlines(np.arange(rows + 1) - 0.5, -0.5, columns - 0.5, **line),
     )
     ax.set_title(panel.title if cell is None else _wrapped(panel, cell[0]), parse_math=False)
-    _label(ax.xaxis, panel.axes[1], panel.columns, cell[0] if cell else 1.0)
-    _label(ax.yaxis, panel.axes[0], panel.rows, cell[1] if cell else 1.0)
+    _label(ax.xaxis, _(panel.axes[1]), panel.columns, cell[0] if cell else 1.0)
+    _label(ax.yaxis, _(panel.axes[0]), panel.rows, cell[1] if cell else 1.0)
     return cells, *lines
 
 
@@ -417,20 +423,24 @@ def _shortened(label: str, most: int = 14) -> str:
 def _draw_legend(place: Figure | Axes, panels: list[Panel]):
     masked = {"facecolor": MASKED, "edgecolor": HATCH, "hatch": "////"}
     entries: dict[str, Patch] = {}
+    named_masked = ""
     for panel in panels:
         if panel.kind == "mask":
             keep, drop = (1, 0) if panel.polarity == "keep" else (0, 1)
             if panel.holds_kept:
-                entries[f"kept ({keep})"] = Patch(color=KEEP)
+                entries[_("kept ({value})", value=keep)] = Patch(color=KEEP)
             if panel.holds_masked:
-                entries[f"masked ({drop})"] = Patch(**masked)
+                named_masked = _("masked ({value})", value=drop)
+                entries[named_masked] = Patch(**masked)
         elif panel.kind == "weights":
             from matplotlib import colormaps
 
-            for label, value in {f"{panel.scale} 0": 0.0, "0.5": 0.5, "1": 1.0}.items():
+            least = _("{scale} 0", scale=_(panel.scale))
+            for label, value in {least: 0.0, "0.5": 0.5, "1": 1.0}.items():
                 entries[label] = Patch(color=colormaps["cividis"](value))
-            if panel.holds_masked and not any(name.startswith("masked") for name in entries):
-                entries["masked"] = Patch(**masked)
+            if panel.holds_masked and not named_masked:
+                named_masked = _("masked")
+                entries[named_masked] = Patch(**masked)
     if not entries:
         return None
     columns = len(entries) if len(entries) <= 4 else 3

@@ -42,7 +42,7 @@ class Panel:
     title: str
     polarity: str
     words: str  # the same, for those who cannot see it
-    scale: str = "weight"  # what the colours of "weights" are, for the legend
+    scale: str = N_("weight")  # what the colours of "weights" are, for the legend
 
     @property
     def layout(self) -> tuple:

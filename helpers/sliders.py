@@ -16,6 +16,7 @@ from typing import Any
 from helpers import states
 from helpers.fonts import house_style, wrapped
 from helpers.heatmaps import Heatmaps, encode_png
+from helpers.language import _
 from helpers.panels import Axes2, Panel, as_panels
 
 import ipywidgets as widgets
@@ -102,10 +103,12 @@ class Explorer(widgets.VBox):
             picture = self._draw(panels)
         except Exception as error:  # whatever the learner's function raises is shown, in words
             self.problem = f"{type(error).__name__}: {error}"
-            still = " The picture still shows the last state that worked." * bool(self.sentence)
+            head = _("This could not be drawn.")
+            still = (
+                _("The picture still shows the last state that worked.") if self.sentence else ""
+            )
             self._words.value = (
-                f'<p role="alert"><b>This could not be drawn.</b> {escape(self.problem)}'
-                f"<br>{still}</p>"
+                f'<p role="alert"><b>{head}</b> {escape(self.problem)}<br> {still}</p>'
             )
             return
         self.problem, self.sentence = "", sentence
@@ -156,14 +159,20 @@ class Explorer(widgets.VBox):
 
 def _controls(compute: Callable, given: dict[str, Any]) -> dict[str, widgets.Widget]:
     if not callable(compute):
-        raise TypeError(f"explore takes a function first; {type(compute).__name__} is not one.")
+        raise TypeError(
+            _("explore takes a function first; {type} is not one.", type=type(compute).__name__)
+        )
     signature = inspect.signature(compute)
     try:
         signature.bind(**given)
     except TypeError as error:
         raise TypeError(
-            f"The controls ({', '.join(given) or 'none'}) must be the arguments of "
-            f"{getattr(compute, '__name__', 'compute')}{signature}: {error}."
+            _(
+                "The controls ({names}) must be the arguments of {function}: {error}.",
+                names=", ".join(given) or _("none"),
+                function=f"{getattr(compute, '__name__', 'compute')}{signature}",
+                error=error,
+            )
         ) from None
     result = {}
     for name, abbreviation in given.items():
@@ -175,10 +184,14 @@ def _controls(compute: Callable, given: dict[str, Any]) -> dict[str, widgets.Wid
             control = None
         if control is None or not hasattr(control, "value"):
             raise TypeError(
-                f"{name}={abbreviation!r} is no control: give (first, last) for a slider, a list "
-                "for a drop-down, True or False for a check box."
+                _(
+                    "{name}={abbreviation!r} is no control: give (first, last) for a "
+                    "slider, a list for a drop-down, True or False for a check box.",
+                    name=name,
+                    abbreviation=abbreviation,
+                )
             )
-        control.description = control.description or name.replace("_", " ")
+        control.description = control.description or _(name.replace("_", " "))
         control.style.description_width = "8em"
         control.layout.width = "27em"
         result[name] = control
@@ -191,10 +204,14 @@ def _sentence(caption: Caption, shown: Any, values: dict, panels: list[Panel]) -
     if callable(caption):
         return str(caption(shown, **values))
     try:
-        return caption.format(**values)
+        return _(caption, **values)
     except (KeyError, IndexError) as error:
         raise ValueError(
-            f"The caption names {error}; the controls are {', '.join(values)}."
+            _(
+                "The caption names {error}; the controls are {names}.",
+                error=error,
+                names=", ".join(values),
+            )
         ) from None
 
 
