@@ -68,13 +68,16 @@ def updated(path: Path, language: str, fresh: Catalog) -> str:
     """
     catalogue = read(path, language)
     catalogue.update(fresh, update_creation_date=False)
+    for entry in catalogue:
+        if entry.previous_id:  # as a comment: Babel writes `#|` and does not read it
+            entry.user_comments = [f"was: {entry.previous_id[0]}"]
     return written(catalogue)
 
 
 def written(catalogue: Catalog) -> str:
     """The text of a PO file. No message is wrapped: a change is one line of difference."""
     text = io.BytesIO()
-    write_po(text, catalogue, width=0, ignore_obsolete=True, include_previous=True)
+    write_po(text, catalogue, width=0, ignore_obsolete=True)
     return text.getvalue().decode("utf-8").rstrip("\n") + "\n"
 
 
@@ -100,7 +103,7 @@ def fill(path: Path, said: Mapping[str, str]) -> None:
         found += [f"{message!r}: {fault}" for fault in _faults(entry, translation, path.stem)]
         entry.string = translation if isinstance(entry.id, str) else (translation,)
         entry.flags.discard("fuzzy")
-        entry.previous_id = []
+        entry.user_comments = []
     if found:
         raise ValueError("\n".join(found))
     path.write_text(written(catalogue), encoding="utf-8")
