@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from helpers import from_code
 from helpers.language import N_, _, _n
 
 import numpy as np
@@ -150,7 +151,7 @@ class ThreeMasks:
         result = []
         for i in range(batch):
             rows = np.stack([masks[name][i] for name in names])
-            head = _part(title, _("sequence {i}", i=i)) if batch > 1 else _(title)
+            head = _part(title, _("sequence {i}", i=i)) if batch > 1 else from_code.shown(title)
             panel = Mask(rows, tokens=(labels, tokens[i]), axes=("", "timestep")).panels(head)[0]
             result.append(replace(panel, words=_three_in_words(head, names, labels, rows)))
         return result
@@ -456,7 +457,7 @@ def _sheets(
         values, default = values[None], ("", "timestep")
     names = axes or default
     if values.ndim == 2:
-        return [(_(title), values, names, _labels(tokens, values.shape, names))]
+        return [(from_code.shown(title), values, names, _labels(tokens, values.shape, names))]
     count, *shape = values.shape
     per_sheet = [tokens] * count
     part = N_("head {i}") if unit == "head" else N_("sequence {i}")
@@ -472,7 +473,7 @@ def _sheets(
         per_sheet = list(tokens)
     return [
         (
-            _part(title, _(part, i=i)) if count > 1 else _(title),
+            _part(title, _(part, i=i)) if count > 1 else from_code.shown(title),
             sheet,
             names,
             _labels(per_sheet[i], shape, names),
@@ -564,7 +565,7 @@ def _counted(n: int, axis: str) -> str:
 
 def _part(title: str, part: str) -> str:
     """The title of one panel of several."""
-    return f"{_(title)} · {part}" if title else part
+    return f"{from_code.shown(title)} · {part}" if title else part
 
 
 def _luminance(faces: np.ndarray) -> np.ndarray:

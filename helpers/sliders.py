@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from helpers import states
+from helpers import from_code, states
 from helpers.fonts import house_style, wrapped
 from helpers.heatmaps import Heatmaps, encode_png
 from helpers.language import _
@@ -192,6 +192,10 @@ def _controls(compute: Callable, given: dict[str, Any]) -> dict[str, widgets.Wid
                 )
             )
         control.description = control.description or _(name.replace("_", " "))
+        if hasattr(control, "_options_full"):  # of a drop-down: the code gets what it gave
+            value, choices = control.value, control._options_full
+            control.options = [(from_code.shown(label), choice) for label, choice in choices]
+            control.value = value
         control.style.description_width = "8em"
         control.layout.width = "27em"
         result[name] = control
@@ -202,7 +206,7 @@ def _sentence(caption: Caption, shown: Any, values: dict, panels: list[Panel]) -
     if caption is None:
         return "; ".join(p.words.splitlines()[0] for p in panels) + "."
     if callable(caption):
-        return str(caption(shown, **values))
+        return from_code.shown(str(caption(shown, **values)))
     try:
         return _(caption, **values)
     except (KeyError, IndexError) as error:
