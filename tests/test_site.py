@@ -119,6 +119,23 @@ def test_an_explorer_shows_the_cells_that_are_stored():
     assert len({tuple(s["size"]) for s in shown["scenes"]}) == 1, "the page does not jump"
 
 
+@pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
+def test_panels_have_all_that_is_stored_of_their_layout(path):
+    for cell in notebooks.read(path).cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {}).get(states.MIME)
+            shown = explorer_pages.panels_of(data) if data else []
+            for panels, picture in zip(shown, data["pictures"] if data else [], strict=True):
+                for panel, place in zip(panels, picture, strict=True):
+                    stored = data["layouts"][data["panels"][place][0]]
+                    found = {name: getattr(panel, name) for name in stored}
+                    assert found == {k: _tuple(v) for k, v in stored.items()}
+
+
+def _tuple(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
 def test_text_that_users_supply_is_data():
     data = stored_explorer()
     evil = "</script><img src=x onerror=alert(1)>"

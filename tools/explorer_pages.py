@@ -214,6 +214,7 @@ def _panel(data: dict[str, Any], stored: list) -> Panel:
         axes=tuple(kind["axes"]),
         title=kind["title"],
         polarity=kind["polarity"],
+        scale=kind["scale"],
         words="",
     )
 
