@@ -22,7 +22,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward refresh translate font site claims measured-pages lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward refresh translate font site claims measured-pages release lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -61,6 +61,9 @@ claims: $(READY) ## which claims another Keras changes (KERAS=keras-nightly, TEN
 
 measured-pages: $(READY) ## measure the pages in docs/ again, each Keras in an environment of its own
 	@$(BIN)/python -m tools.measured_pages
+
+release: $(READY) ## copies to hand out: OUT=folder, with students' notebooks without solutions and the teacher's
+	@$(BIN)/python -m tools.release "$(OUT)"
 
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
