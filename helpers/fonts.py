@@ -20,7 +20,17 @@ from matplotlib import style
 from matplotlib.font_manager import font_family_aliases, fontManager
 
 STYLE = Path(__file__).with_name("style.mplstyle")
-ALWAYS = ("DejaVu Sans",)  # comes with matplotlib; has ✗, → and ·, which other fonts lack
+# The first comes with matplotlib and has ✗, → and ·, which other fonts lack. The second comes
+# with us (`make font`) and has the Chinese characters of our own titles and labels.
+ALWAYS = ("DejaVu Sans", "Masks Sans SC")
+# For characters that ours lacks, such as a reader's own: what systems come with.
+SYSTEMS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Heiti SC",
+    "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+)  # fmt: skip
+
+for _file in sorted(Path(__file__).with_name("ttf").glob("*.ttf")):
+    fontManager.addfont(_file)
 
 
 def families() -> tuple[str, ...]:
@@ -31,7 +41,7 @@ def families() -> tuple[str, ...]:
         # Of a generic name matplotlib itself takes one font only.
         generic = "font.sans-serif" if name in ("sans", "sans serif") else f"font.{name}"
         asked += matplotlib.rcParams[generic] if name in font_family_aliases else [name]
-    return tuple(dict.fromkeys(name for name in (*asked, *ALWAYS) if name in installed))
+    return tuple(dict.fromkeys(name for name in (*asked, *ALWAYS, *SYSTEMS) if name in installed))
 
 
 def house_style(fonts: Sequence[str] | None = None) -> AbstractContextManager:

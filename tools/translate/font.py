@@ -8,6 +8,7 @@ The family has a name of its own, so that it never stands in for an installed No
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib.resources import files
@@ -29,9 +30,11 @@ def drawn(translations: Path = ROOT / "translations") -> Iterator[str]:
         with path.open("rb") as file:
             catalogue = read_po(file)
         for message in catalogue:
-            places = [place.startswith(NOT_DRAWN) for place, _ in message.locations]
-            title = "·" in str(message.id)[:5]  # of a notebook: `01 · Padding`
-            if message.id and (title if path.stem[:2].isdigit() else not all(places or [False])):
+            if path.stem in ("helpers", "pictures"):
+                wanted = not all(place.startswith(NOT_DRAWN) for place, _ in message.locations)
+            else:
+                wanted = re.match(r"\d\d · ", str(message.id))  # the title of a notebook
+            if message.id and wanted:
                 yield from [message.string] if isinstance(message.string, str) else message.string
 
 
