@@ -160,7 +160,8 @@ def compiled(catalogues: Iterable[Catalog], language: str, **more: str) -> bytes
         together[message] = Message(message, said)
     for catalogue in catalogues:
         for message in catalogue:
-            if message.id and not message.fuzzy and message.id not in together:
+            said = [message.string] if isinstance(message.string, str) else message.string
+            if message.id and all(said) and not message.fuzzy and message.id not in together:
                 together[message.id] = Message(message.id, message.string)
     result = io.BytesIO()
     write_mo(result, together)

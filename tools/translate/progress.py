@@ -15,7 +15,8 @@ def main(names: list[str]) -> int:
             if path.stem in names or not names:
                 found = catalogue.wrong(catalogue.read(path, language), path.stem)
                 print(f"{language}/{path.name}: {len(found)} messages")
-                print(*(f"- {line}" for line in found if names), sep="\n")
+                if names:
+                    print(*(f"- {line}" for line in found), sep="\n")
                 code |= bool(found)
     return code
 
