@@ -6,6 +6,7 @@ Needs NumPy only. No framework is imported before a model brings its tensors alo
 from maskprobe.audit import Audit, audit_masks
 from maskprobe.influence import influence
 from maskprobe.leak import Leak, padding_leak
+from maskprobe.mates import batch_mates
 from maskprobe.measured import measured_mask
 from maskprobe.trace import Trace, trace_masks
 
@@ -14,6 +15,7 @@ __all__ = [
     "Leak",
     "Trace",
     "audit_masks",
+    "batch_mates",
     "influence",
     "measured_mask",
     "padding_leak",

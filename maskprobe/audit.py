@@ -16,6 +16,7 @@ from maskprobe.padding import real_steps, shown
 from maskprobe.second_look import SecondLook
 from maskprobe.show import Row, html_table, places, text_picture, token_rows
 from maskprobe.verdict import declared_mask, judge
+from maskprobe.words import _
 
 import numpy as np
 
@@ -55,22 +56,22 @@ class Audit:
 
     @property
     def advice(self) -> str:
-        return ADVICE[self.cause].format(where=self.where or "the layer")
+        return _(ADVICE[self.cause], where=self.where or _("the layer"))
 
     def __bool__(self) -> bool:
         return self.sound
 
     def _rows(self) -> list[Row]:
-        unknown = "(not known: no Keras layers to ask)"
-        none = "(no mask: every step is kept)"
+        unknown = _("(not known: no Keras layers to ask)")
+        none = _("(no mask: every step is kept)")
         return [
-            Row("wanted", self.wanted),
-            Row("declared", self.declared, none if self.trace is not None else unknown),
-            Row("measured", self.measured, "(not measured)"),
+            Row(_("wanted"), self.wanted),
+            Row(_("declared"), self.declared, none if self.trace is not None else unknown),
+            Row(_("measured"), self.measured, _("(not measured)")),
         ]
 
     def _said(self) -> list[str]:
-        where = f"Where: {self.where}." if self.where else ""
+        where = _("Where: {where}.", where=self.where) if self.where else ""
         return [line for line in (where, self.advice, *self.notes) if line]
 
     def __str__(self) -> str:
@@ -150,7 +151,7 @@ def audit_masks(
         >>> assert audit_masks(model, ids), "padding gets in"
     """
     if isinstance(model, type) or not callable(model):
-        raise TypeError(f"expected a model or a function, got {model!r}")
+        raise TypeError(_("expected a model or a function, got {model!r}", model=model))
     from maskprobe import measured_mask, padding_leak
 
     arrays, pack = unpack(inputs)
@@ -168,12 +169,20 @@ def audit_masks(
     if add_pads:
         if others or not real.all():
             raise ValueError(
-                "add_pads= is for one input without padding: leave it away, or pad the inputs and "
-                "give wanted="
+                _(
+                    "add_pads= is for one input without padding: leave it away, or pad the "
+                    "inputs and give wanted="
+                )
             )
         arrays[key], real = _with_pads(arrays[key], real, pad_value, add_pads, side)
         inputs = pack(arrays)
-        notes.append(f"{add_pads} pads of {shown(pad_value)} were added to each sequence.")
+        notes.append(
+            _(
+                "{add_pads} pads of {value} were added to each sequence.",
+                add_pads=add_pads,
+                value=shown(pad_value),
+            )
+        )
     token_rows(tokens, *real.shape)  # complains if they do not fit
 
     audit = Audit(wanted=real, tokens=tokens, notes=notes)
@@ -201,18 +210,24 @@ def audit_masks(
         if not audit.leak.rows_depend and not audit.leak.constant:
             audit.measured = np.asarray(measured_mask(model, inputs, **options))
     except (ValueError, TypeError, RuntimeError) as error:
-        audit.sentence = f"Not measured, so not sound: {error}"
+        audit.sentence = _("Not measured, so not sound: {error}", error=error)
         if audit.trace is not None and audit.trace.error is not None:
-            audit.sentence = f"Not measured, so not sound. {audit.trace.summary()}"
+            audit.sentence = _(
+                "Not measured, so not sound. {summary}", summary=audit.trace.summary()
+            )
             audit.where = audit.trace.failed.name if audit.trace.failed else ""
         if audit.declared is not None and (audit.declared != real).any():
             audit.differ = ("wanted", "declared")
             audit.where = audit.where or maker.name
-            notes.append(f"Wanted and declared differ ({places(audit.declared != real)}).")
+            notes.append(
+                _("Wanted and declared differ ({places}).", places=places(audit.declared != real))
+            )
         return audit
     if audit.trace is not None and audit.trace.error is not None:
         # It runs for the probes, which hand it arrays, and not on tensors.
-        notes.append(f"The layers could not be followed. {audit.trace.summary()}")
+        notes.append(
+            _("The layers could not be followed. {summary}", summary=audit.trace.summary())
+        )
         audit.trace = audit.declared = maker = None
 
     judge(audit, maker, look)
@@ -227,16 +242,23 @@ def _trace(model: Any, inputs: Any, notes: list[str]) -> Any:
     """The trace of a Keras model; `None` where there are no Keras layers."""
     if "keras" not in sys.modules or framework(model) == "torch":
         return None
-    from maskprobe import trace_masks
+    from maskprobe.trace import NoKerasLayer, trace_masks
 
     if isinstance(inputs, Mapping):
         inputs = dict(inputs)
     try:
         trace = trace_masks(model, inputs)
         return trace if len(trace) else None
+    except NoKerasLayer:
+        return None
     except Exception as error:
-        if "No Keras layer" not in str(error):
-            notes.append(f"The layers could not be followed: {type(error).__name__}: {error}")
+        notes.append(
+            _(
+                "The layers could not be followed: {type}: {error}",
+                type=type(error).__name__,
+                error=error,
+            )
+        )
         return None
 
 

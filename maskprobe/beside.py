@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskprobe.rows import LATER_ONLY
+from maskprobe.words import _
 
 import numpy as np
 
@@ -21,25 +22,33 @@ def compare_loss(audit: Any, model: Any, inputs: Any, targets: Any) -> None:
         steps = getattr(function, "call", function)(keras.ops.convert_to_tensor(targets), outputs)
         steps = np.asarray(steps)
     except Exception as error:
-        audit.notes.append(f"The loss was not compared: {type(error).__name__}: {error}")
+        audit.notes.append(
+            _("The loss was not compared: {type}: {error}", type=type(error).__name__, error=error)
+        )
         audit.sound = False
         return
     if steps.shape != audit.wanted.shape:
         audit.notes.append(
-            f"The loss was not compared: it has shape {steps.shape}, not one value for each step "
-            f"{audit.wanted.shape}."
+            _(
+                "The loss was not compared: it has shape {shape}, not one value for each "
+                "step {expected}.",
+                shape=steps.shape,
+                expected=audit.wanted.shape,
+            )
         )
         return
     mean = float(steps[audit.wanted].mean())
     if abs(loss - mean) <= 1e-4 * max(abs(mean), abs(loss)):
-        audit.notes.append(f"The loss, {loss:.4g}, is the mean over the real steps.")
+        audit.notes.append(_("The loss, {loss:.4g}, is the mean over the real steps.", loss=loss))
         return
-    said = f"the loss is {loss:.4g}, and its mean over the real steps {mean:.4g}"
+    said = _(
+        "the loss is {loss:.4g}, and its mean over the real steps {mean:.4g}", loss=loss, mean=mean
+    )
     if audit.sound:
         audit.sound, audit.cause = False, "loss"
-        audit.sentence = f"Unsound: the outputs are right, and {said}."
+        audit.sentence = _("Unsound: the outputs are right, and {what}.", what=said)
     else:
-        audit.notes.append(f"Besides, {said}.")
+        audit.notes.append(_("Besides, {what}.", what=said))
 
 
 def look_ahead(
@@ -54,23 +63,30 @@ def look_ahead(
         moved = np.asarray(influence(model, inputs, **options))
     except (ValueError, TypeError, RuntimeError) as error:
         audit.sound, audit.cause = False, "not measured"
-        audit.sentence = f"Not measured, so not sound: whether steps see later ones: {error}"
+        audit.sentence = _(
+            "Not measured, so not sound: whether steps see later ones: {error}", error=error
+        )
         return
     if moved.ndim != 2 or moved.shape[0] != moved.shape[1]:
-        audit.notes.append("The output has no step for each input step: causal= does not apply.")
+        audit.notes.append(_("The output has no step for each input step: causal= does not apply."))
         return
     ahead = np.triu(np.nan_to_num(moved), 1) > audit.leak.tolerance
     if not ahead.any():
-        audit.notes.append("No step sees a later one.")
+        audit.notes.append(_("No step sees a later one."))
         return
     seer, seen = np.argwhere(ahead)[0]
-    what = f"sequence {row}, step {seer} sees step {seen}, which is later"
+    what = _(
+        "sequence {row}, step {seer} sees step {seen}, which is later",
+        row=row,
+        seer=seer,
+        seen=seen,
+    )
     later = [] if audit.trace is None else audit.trace
     wrong = [r for r in later if LATER_ONLY in r.kinds.values()]
     if not audit.sound:
-        audit.notes.append(f"Besides, {what}.")
+        audit.notes.append(_("Besides, {what}.", what=what))
         return
     audit.sound, audit.cause, audit.differ = False, "look-ahead", ("wanted", "declared")
     readers = wrong or (audit.trace.consumers if audit.trace is not None else [])
     audit.where = readers[0].name if readers else ""
-    audit.sentence = f"Unsound: padding does not move the output, but {what}."
+    audit.sentence = _("Unsound: padding does not move the output, but {what}.", what=what)

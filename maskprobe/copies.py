@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator
 
 from maskprobe.inputs import Arrays
 from maskprobe.running import ModelFailed, Runner
+from maskprobe.words import _
 
 import numpy as np
 
@@ -60,13 +61,15 @@ def changed_copies(
         changed = front + np.arange(now.stop - now.start)
         copies[key][changed, positions[now]] = values[now]
         try:
-            what = f"{len(index)} copies with one step changed"
+            what = _("{n} copies with one step changed", n=len(index))
             out = runner.or_in_batches_of(len(next(iter(arrays.values()))), copies, what)
         except ModelFailed as error:
             if error.out_of_memory and most > 4:
                 most = max(most // 2, 4)
                 continue
-            raise RuntimeError(f"{error}. {_why(error, len(index))}") from error.cause
+            raise RuntimeError(
+                _("{error}. {why}", error=error, why=_why(error, len(index)))
+            ) from error.cause
         unchanged = np.concatenate([out[:front], out[changed[-1] + 1 :]])
         yield now, out[changed], unchanged, int(rows[start])
         start = now.stop
@@ -76,10 +79,13 @@ def changed_copies(
 
 def _why(error: ModelFailed, rows: int) -> str:
     if error.out_of_memory:
-        return f"Out of memory even with {rows} rows at a time: give a shorter sequence"
-    return (
-        "The batch as given runs. Either a table of the model lacks an id that was put in, then "
-        "say which ids it knows, vocabulary=; or it takes another number of rows only"
+        return _(
+            "Out of memory even with {rows} rows at a time: give a shorter sequence", rows=rows
+        )
+    return _(
+        "The batch as given runs. Either a table of the model lacks an id that was put "
+        "in, then say which ids it knows, vocabulary=; or it takes another number of "
+        "rows only"
     )
 
 
@@ -99,9 +105,8 @@ class _Bar:
         if self.on and passed > _PATIENCE:
             left = passed / done * (self.total - done)
             filled = 30 * done // self.total
-            line = (
-                f"\r[{'#' * filled}{'.' * (30 - filled)}] {done}/{self.total}, {left:4.0f} s left "
-            )
+            bar = f"\r[{'#' * filled}{'.' * (30 - filled)}] {done}/{self.total}, "
+            line = bar + _("{seconds:4.0f} s left", seconds=left) + " "
             print(line, end="", file=sys.stderr, flush=True)
             self.shown = True
 

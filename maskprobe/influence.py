@@ -12,6 +12,7 @@ from maskprobe.padding import is_pad
 from maskprobe.running import ModelFailed, Runner, hint
 from maskprobe.substitutes import substitutes, vocabulary_of
 from maskprobe.tolerance import moved, refuse_nan, tolerances
+from maskprobe.words import N_, _
 
 import numpy as np
 
@@ -86,11 +87,11 @@ def influence(
                [ True,  True,  True]])
     """
     if samples < 1 or (batch_size is not None and batch_size <= _LEAST_BATCH):
-        raise ValueError(f"expected samples >= 1 and batch_size > {_LEAST_BATCH}")
+        raise ValueError(_("expected samples >= 1 and batch_size > {least}", least=_LEAST_BATCH))
     arrays, pack = unpack(inputs)
     key, *others = chosen(arrays, which)
     if others:
-        raise ValueError(f"influence changes one input, got which={which!r}")
+        raise ValueError(_("influence changes one input, got which={which!r}", which=which))
     rank, first = arrays[key].ndim, arrays[key].shape[:1]
     features = rank == 2 and arrays[key].dtype.kind == "f" and first != (1,) and row is None
     if len(arrays) == 1 and (rank == 1 or features):
@@ -98,40 +99,57 @@ def influence(
     step_axes(arrays, [key])
     batch, steps = arrays[key].shape[:2]
     if (batch > 1 and row is None) or (row is not None and row not in range(batch)):
-        raise ValueError(f"influence takes one sequence: got {batch} rows and row={row}")
+        raise ValueError(
+            _("influence takes one sequence: got {batch} rows and row={row}", batch=batch, row=row)
+        )
     ids = vocabulary_of(arrays[key], pad_value, vocabulary)
     arrays = {name: array[[row or 0]] for name, array in arrays.items()}
     pads = is_pad(arrays[key], pad_value)[0]
     if pads.all():
-        raise ValueError(f"every position holds the pad value {pad_value!r}: nothing to change")
+        raise ValueError(
+            _(
+                "every position holds the pad value {pad_value!r}: nothing to change",
+                pad_value=pad_value,
+            )
+        )
     positions = np.repeat(np.flatnonzero(~pads), samples)
     values = substitutes(arrays[key][0], positions, ids, np.random.default_rng(seed))
 
     runner = Runner(model, pack, output)
     copy = {name: array.copy() for name, array in arrays.items()}
     try:
-        base = runner.or_in_batches_of(batch, copy, "the sequence as given")
+        base = runner.or_in_batches_of(batch, copy, _("the sequence as given"))
     except ModelFailed as error:
         tip = hint(error, arrays, model)
-        raise RuntimeError(f"{error}. Nothing was changed yet: {tip}") from error.cause
+        raise RuntimeError(
+            _("{error}. Nothing was changed yet: {tip}", error=error, tip=tip)
+        ) from error.cause
     if pooled is None:
         pooled = _pooled(runner, arrays, key, base, steps)
     axes = 1 if pooled or base.ndim == 1 else 2
     tested = np.ones(base.shape[:axes], dtype=bool)
     if tested.shape[1:] == (steps,):
         tested[:, pads] = False
-    refuse_nan(base, tested, "of the sequence as given")
+    refuse_nan(
+        base,
+        tested,
+        N_("the output is NaN at {place} of the sequence as given ({n} places in all)"),
+    )
 
     result = None
     rows = np.zeros(len(positions), dtype=int)
     most = batch_size or rows_that_fit(steps, base)
     allowed = tolerances(base, tested, runner.dtype)
-    for now, out, same, _ in changed_copies(
+    for now, out, same, _row in changed_copies(
         runner, arrays, key, rows, positions, values, most=most, progress=progress
     ):
         # Dropout draws for each row: copies that were not changed give it away.
         refuse_random(same, base, allowed)
-        refuse_nan(out, np.repeat(tested, len(out), axis=0), "(rows are changed copies)")
+        refuse_nan(
+            out,
+            np.repeat(tested, len(out), axis=0),
+            N_("the output is NaN at {place} (rows are changed copies) ({n} places in all)"),
+        )
         change = moved(out, same[:1], axes)
         if result is None:
             result = np.zeros((steps, *change.shape[1:]))
@@ -150,11 +168,17 @@ def _pooled(runner: Runner, arrays: Arrays, key: Hashable, base: np.ndarray, ste
     long = {name: (1,) for name, a in arrays.items() if a.ndim > 1 and a.shape[1] == steps}
     for axes in ({key: (1,)}, long):
         try:
-            out = runner(cut(arrays, axes, [0], [index]), f"the sequence with {len(index)} steps")
+            out = runner(
+                cut(arrays, axes, [0], [index]), _("the sequence with {n} steps", n=len(index))
+            )
         except (ModelFailed, ValueError):
             continue
         return out.shape[1:] != (len(index),)
     raise ValueError(
-        f"the output has shape {base.shape}, and {steps} may be steps or features, for the model "
-        "takes no other number of steps: say which, pooled=True or pooled=False"
+        _(
+            "the output has shape {shape}, and {steps} may be steps or features, for the "
+            "model takes no other number of steps: say which, pooled=True or pooled=False",
+            shape=base.shape,
+            steps=steps,
+        )
     )

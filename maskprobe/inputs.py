@@ -6,19 +6,24 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from maskprobe.frameworks import like, to_numpy
+from maskprobe.words import N_, _
 
 import numpy as np
 
 Arrays = dict[Hashable, np.ndarray]
 
 _NO_BATCH = {  # by the name of the type, for none of these can be imported here
-    "RaggedTensor": "a RaggedTensor, which has no padding: give its padded form, x.to_tensor()",
-    "SparseTensor": "a SparseTensor: give its dense form, tf.sparse.to_dense(x)",
-    "KerasTensor": "symbolic and holds no values: give a batch of data",
-    "NoneType": "None: give a padded batch (B, T) or (B, T, F)",
-    "str": "one string: give a padded batch of them, (B, T)",
-    "bytes": "one string: give a padded batch of them, (B, T)",
-    "set": "a set, which has no order: give a list or an array",
+    "RaggedTensor": N_(
+        "input {key!r} is a RaggedTensor, which has no padding: give its padded form, x.to_tensor()"
+    ),
+    "SparseTensor": N_(
+        "input {key!r} is a SparseTensor: give its dense form, tf.sparse.to_dense(x)"
+    ),
+    "KerasTensor": N_("input {key!r} is symbolic and holds no values: give a batch of data"),
+    "NoneType": N_("input {key!r} is None: give a padded batch (B, T) or (B, T, F)"),
+    "str": N_("input {key!r} is one string: give a padded batch of them, (B, T)"),
+    "bytes": N_("input {key!r} is one string: give a padded batch of them, (B, T)"),
+    "set": N_("input {key!r} is a set, which has no order: give a list or an array"),
 }
 
 
@@ -45,7 +50,7 @@ def unpack(inputs: Any) -> tuple[Arrays, Callable[[Arrays], Any]]:
     several = is_several(inputs)
     items = items_of(inputs) if several else {0: inputs}
     if not items:
-        raise ValueError(f"the inputs are empty: got {inputs!r}")
+        raise ValueError(_("the inputs are empty: got {inputs!r}", inputs=inputs))
     arrays = {key: _array(key, item) for key, item in items.items()}
 
     def pack(arrays: Arrays) -> Any:
@@ -69,25 +74,38 @@ def _array(key: Hashable, item: Any) -> np.ndarray:
     names = [cls.__name__ for cls in type(item).__mro__]
     for name, reason in _NO_BATCH.items():
         if name in names:
-            raise ValueError(f"input {key!r} is {reason}")
+            raise ValueError(_(reason, key=key))
     if any(name.startswith("Dataset") for name in names) or hasattr(item, "__next__"):
         raise ValueError(
-            f"input {key!r} is a {names[0]}, not a batch: give one batch of it, "
-            "next(iter(dataset)), without the targets"
+            _(
+                "input {key!r} is a {type}, not a batch: give one batch of it, "
+                "next(iter(dataset)), without the targets",
+                key=key,
+                type=names[0],
+            )
         )
     if getattr(item, "_keras_mask", None) is not None:
         raise ValueError(
-            f"input {key!r} carries a Keras mask, which its copies would lose: probe the "
-            "layer that made the mask together with this model"
+            _(
+                "input {key!r} carries a Keras mask, which its copies would lose: probe "
+                "the layer that made the mask together with this model",
+                key=key,
+            )
         )
     try:
         array = to_numpy(item)
     except ValueError as error:
-        raise ValueError(f"input {key!r} is ragged: pad it to one length first") from error
+        raise ValueError(
+            _("input {key!r} is ragged: pad it to one length first", key=key)
+        ) from error
     if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
         raise ValueError(
-            f"input {key!r}, a {names[0]}, is no array of numbers or strings: give a padded "
-            "batch (B, T) or (B, T, F), or a list, tuple or dict of such"
+            _(
+                "input {key!r}, a {type}, is no array of numbers or strings: give a padded "
+                "batch (B, T) or (B, T, F), or a list, tuple or dict of such",
+                key=key,
+                type=names[0],
+            )
         )
     return array
 
@@ -98,7 +116,13 @@ def chosen(arrays: Arrays, which: Any) -> list[Hashable]:
         which = next(iter(arrays))
     keys = list(which) if isinstance(which, (list, tuple)) else [which]
     if not keys or any(key not in arrays for key in keys):
-        raise ValueError(f"say with which= what input to probe, of {list(arrays)}; got {which!r}")
+        raise ValueError(
+            _(
+                "say with which= what input to probe, of {names}; got {which!r}",
+                names=list(arrays),
+                which=which,
+            )
+        )
     return keys
 
 
@@ -116,9 +140,21 @@ def step_axes(
     found = {}
     for key, array in arrays.items():
         if array.shape[:1] != shape[:1]:
+            if not shape:
+                raise ValueError(
+                    _(
+                        "expected some rows in input {key!r}, got shape {shape}",
+                        key=key,
+                        shape=array.shape,
+                    )
+                )
             raise ValueError(
-                f"expected {shape[0] if shape else 'some'} rows in input {key!r}, got shape "
-                f"{array.shape}"
+                _(
+                    "expected {rows} rows in input {key!r}, got shape {shape}",
+                    rows=shape[0],
+                    key=key,
+                    shape=array.shape,
+                )
             )
     for key in keys:
         array = arrays[key]
@@ -134,14 +170,25 @@ def step_axes(
                 fits, long = fits and long[0] == 1, (1,)
             elif len(long) > 1 and array.dtype.kind == "f":
                 raise ValueError(
-                    f"input {key!r} has shape {array.shape}, and {steps} may be steps or "
-                    f"features: say which with axes={{{key!r}: {long}}} (an attention mask) or "
-                    f"axes={{{key!r}: {long[0]}}}"
+                    _(
+                        "input {key!r} has shape {shape}, and {steps} may be steps or "
+                        "features: say which with axes={{{key!r}: {long}}} (an attention "
+                        "mask) or axes={{{key!r}: {axis}}}",
+                        key=key,
+                        shape=array.shape,
+                        steps=steps,
+                        long=long,
+                        axis=long[0],
+                    )
                 )
         if not fits:
             raise ValueError(
-                f"expected input {key!r} as (B, T) or (B, T, F), not empty and of one (B, T) "
-                f"with others probed; got shape {array.shape}"
+                _(
+                    "expected input {key!r} as (B, T) or (B, T, F), not empty and of one "
+                    "(B, T) with others probed; got shape {shape}",
+                    key=key,
+                    shape=array.shape,
+                )
             )
         found[key] = long
     return found

@@ -10,6 +10,7 @@ from maskprobe.inputs import chosen, cut, step_axes, unpack
 from maskprobe.padding import is_pad, likely_pad, real_steps, shown
 from maskprobe.running import ModelFailed, Runner, hint
 from maskprobe.tolerance import moved, refuse_nan, tolerances
+from maskprobe.words import N_, _, _n
 
 import numpy as np
 
@@ -144,9 +145,9 @@ def padding_leak(
         (True, True)
     """
     if replace_pads and add_pads:
-        raise ValueError("pads are either replaced or added: give replace_pads= or add_pads=")
+        raise ValueError(_("pads are either replaced or added: give replace_pads= or add_pads="))
     if add_pads < 0 or add_pads != int(add_pads):
-        raise ValueError(f"add_pads is a number of steps, got {add_pads!r}")
+        raise ValueError(_("add_pads is a number of steps, got {add_pads!r}", add_pads=add_pads))
     arrays, pack = unpack(inputs)
     keys = chosen(arrays, which)
     key_axes = step_axes(arrays, keys, axes)
@@ -157,8 +158,10 @@ def padding_leak(
     )
     if add_pads and not real.all():
         raise ValueError(
-            f"the batch has padding of its own, in rows "
-            f"{np.flatnonzero(~real.all(axis=1)).tolist()}: leave add_pads= away"
+            _(
+                "the batch has padding of its own, in rows {rows}: leave add_pads= away",
+                rows=np.flatnonzero(~real.all(axis=1)).tolist(),
+            )
         )
     steps, notes = real.shape[1], []
     if lengths is None and wanted is None:
@@ -169,7 +172,9 @@ def padding_leak(
             value = pad if key == keys[0] else value
             arrays[key] = _padded(arrays[key], key_axes[key], value, add_pads, side)
             if key != keys[0]:
-                notes.append(f"the pads added to input {key!r} hold {shown(value)}")
+                notes.append(
+                    _("the pads added to input {key!r} hold {value}", key=key, value=shown(value))
+                )
         wide = [(0, 0), (0, add_pads) if side == "post" else (add_pads, 0)]
         real = np.pad(real, wide)
 
@@ -200,11 +205,18 @@ def _second_thoughts(x: np.ndarray, real: np.ndarray, pad_value: Any) -> list[st
     if likely is None:
         return []
     value, rows, side = likely
-    verb = "end in" if side == "post" else "start with"
-    note = (
-        f"rows {rows} {verb} a repeated {shown(value)}, which was taken for real: if it is "
-        f"padding, say pad_value={shown(value)}"
+    said = (
+        N_(
+            "rows {rows} end in a repeated {value}, which was taken for real: if it is padding, "
+            "say pad_value={value}"
+        )
+        if side == "post"
+        else N_(
+            "rows {rows} start with a repeated {value}, which was taken for real: if it is "
+            "padding, say pad_value={value}"
+        )
     )
+    note = _(said, rows=rows, value=shown(value))
     if (~real).sum(axis=1).max() <= 1:  # a row's one pad may be a real step, and these the pads
         warnings.warn(f"padding_leak: {note}", stacklevel=3)
     return [note]
@@ -218,8 +230,11 @@ def _opposite(array: np.ndarray, key: Hashable, first: bool) -> Any:
         return not array.all() and not array.any()  # all False: True means *ignore*
     if array.dtype.kind == "f" and not array.any() and array.ndim != 3:
         raise ValueError(
-            f"input {key!r} holds only zeros, so it cannot be told what padding is there: an "
-            f"additive mask wants -1e9, say pad_value={{{key!r}: -1e9, …}}"
+            _(
+                "input {key!r} holds only zeros, so it cannot be told what padding is "
+                "there: an additive mask wants -1e9, say pad_value={{{key!r}: -1e9, …}}",
+                key=key,
+            )
         )
     return 0
 
@@ -256,24 +271,37 @@ class _Comparison:
     def _as_given(self) -> np.ndarray:
         try:
             arrays = cut(self.arrays, self.axes, self.rows, [np.arange(self.total)] * self.batch)
-            name = f"the padded batch, {self.total} steps"
-            return self.runner(arrays, name if not self.added else f"{name} ({self.added} added)")
+            name = _("the padded batch, {total} steps", total=self.total)
+            if self.added:
+                name = _("{batch} ({n} added)", batch=name, n=self.added)
+            return self.runner(arrays, name)
         except ModelFailed as error:
             if self.added and not error.out_of_memory:
                 try:
-                    self.run(self.rows, "the batch as given", whole=False)
+                    self.run(self.rows, _("the batch as given"), whole=False)
                 except ModelFailed as failed:
                     error = failed
                 else:
                     raise RuntimeError(
-                        f"{error}. The batch as given runs, {self.total - self.added} steps; the "
-                        f"model cannot take {self.added} more, which add_pads= asked for. It may "
-                        "be built for a fixed length (build it with Input((None,))), or its "
-                        "position table ends there: give fewer pads, or shorter rows"
+                        _(
+                            "{error}. The batch as given runs, {steps} steps; the model "
+                            "cannot take {added} more, which add_pads= asked for. It may "
+                            "be built for a fixed length (build it with Input((None,))), "
+                            "or its position table ends there: give fewer pads, or shorter "
+                            "rows",
+                            error=error,
+                            steps=self.total - self.added,
+                            added=self.added,
+                        )
                     ) from error.cause
             tip = hint(error, self.arrays, self.runner.model)
             raise RuntimeError(
-                f"{error}. That is the batch as it was given, before anything was changed: {tip}"
+                _(
+                    "{error}. That is the batch as it was given, before anything was "
+                    "changed: {tip}",
+                    error=error,
+                    tip=tip,
+                )
             ) from error.cause
 
     def remove(self) -> None:
@@ -282,10 +310,12 @@ class _Comparison:
         for n in np.unique(self.kept):
             rows = np.flatnonzero(self.kept == n)
             try:
-                what = f"rows {rows.tolist()} alone, {n} steps"
+                what = _("rows {rows} alone, {n} steps", rows=rows.tolist(), n=n)
                 self.alone[int(n)] = rows, self.run(rows, what, whole=False)
             except ModelFailed as error:
-                raise RuntimeError(f"{error}. {self._why(int(n), error)}") from error.cause
+                raise RuntimeError(
+                    _("{error}. {why}", error=error, why=self._why(int(n), error))
+                ) from error.cause
 
     def replace(self, rng: np.random.Generator, pad_value: Any) -> None:
         """Runs the batch with something else in its padded steps, and the mask as it is."""
@@ -294,15 +324,17 @@ class _Comparison:
             self.arrays[self.keys[0]], ~self.real, self.real, pad_value, rng
         )
         try:
-            out = self.runner(changed, "the batch with its padded steps replaced")
+            out = self.runner(changed, _("the batch with its padded steps replaced"))
         except ModelFailed as error:
-            raise RuntimeError(f"{error}. {_fails_when_changed}") from error.cause
+            raise RuntimeError(
+                _("{error}. {why}", error=error, why=_(_fails_when_changed))
+            ) from error.cause
         self.alone = {self.total: (self.rows, out)}
 
     def _why(self, n: int, error: ModelFailed) -> str:
         """Why the model fails without the padding, though it runs with it."""
         if error.out_of_memory:
-            return "Out of memory: give fewer rows, or shorter ones"
+            return _("Out of memory: give fewer rows, or shorter ones")
         others = [
             key
             for key, array in self.arrays.items()
@@ -310,9 +342,13 @@ class _Comparison:
         ]
         if others:
             together = (*self.keys, *others)
-            return (
-                f"The batch as given runs. Input {others[0]!r} has {self.total} steps, too, and "
-                f"kept them: inputs of one length are named together, which={together!r}"
+            return _(
+                "The batch as given runs. Input {other!r} has {total} steps, too, and "
+                "kept them: inputs of one length are named together, "
+                "which={together!r}",
+                other=others[0],
+                total=self.total,
+                together=together,
             )
         for longer in np.unique(self.kept):
             if n < longer < self.total:
@@ -322,24 +358,29 @@ class _Comparison:
                 except ModelFailed:
                     continue
                 enough = np.flatnonzero(self.kept >= longer).tolist()
-                return (
-                    f"The batch as given runs, and rows of {longer} steps do: the model has a "
-                    f"least length, which {n} steps do not reach. Probe the longer rows, "
-                    f"{enough}, or give such a batch"
+                return _(
+                    "The batch as given runs, and rows of {longer} steps do: the model "
+                    "has a least length, which {n} steps do not reach. Probe the "
+                    "longer rows, {enough}, or give such a batch",
+                    longer=longer,
+                    n=n,
+                    enough=enough,
                 )
-        return (
-            f"The batch as given runs, {self.total} steps: the model seems to be built for that "
-            "number of steps (a fixed Input, Flatten) or to have a least length, and cannot run "
-            "without the padding. Build it with Input((None,)), so that it takes any number of "
-            "steps; or, if its mask is an input of its own, keep the length and fill the padded "
-            "steps with other values: replace_pads=True"
+        return _(
+            "The batch as given runs, {total} steps: the model seems to be built for "
+            "that number of steps (a fixed Input, Flatten) or to have a least length, "
+            "and cannot run without the padding. Build it with Input((None,)), so that "
+            "it takes any number of steps; or, if its mask is an input of its own, "
+            "keep the length and fill the padded steps with other values: "
+            "replace_pads=True",
+            total=self.total,
         )
 
     def align(self, lengths: Any, mask: Any, pad_value: Any) -> None:
         """Finds which places of the output are compared: `self.where`, and `self.unpadded`."""
         padded = self.padded
         shapes = {self.total: padded.shape[1:]}
-        shapes |= {n: out.shape[1:] for n, (_, out) in self.alone.items()}
+        shapes |= {n: out.shape[1:] for n, (_rows, out) in self.alone.items()}
         self.follows = all(shape[:1] == (n,) for n, shape in shapes.items())
         self.notes = []
         mapped = callable(lengths)
@@ -348,17 +389,24 @@ class _Comparison:
             wrong = {n: s for n, s in shapes.items() if s[:1] != (lengths(n),)}
             if wrong:
                 raise ValueError(
-                    f"output_lengths says {{steps: output steps}} "
-                    f"{ {n: lengths(n) for n in shapes} }, but the outputs have the shapes, "
-                    f"without the batch axis, {wrong}"
+                    _(
+                        "output_lengths says {{steps: output steps}} {lengths}, but the "
+                        "outputs have the shapes, without the batch axis, {wrong}",
+                        lengths={n: lengths(n) for n in shapes},
+                        wrong=wrong,
+                    )
                 )
         same = {shape[1:] if self.follows or mapped else shape for shape in shapes.values()}
         if len(same) > 1:
             raise ValueError(
-                "expected an output with one step per input step, or one whose shape does not "
-                f"depend on their number; got, without the batch axis, {{steps: shape}} {shapes}. "
-                "If the output has fewer steps, as after strides or pooling, say how many for n "
-                "input steps: output_lengths=lambda n: …"
+                _(
+                    "expected an output with one step per input step, or one whose shape "
+                    "does not depend on their number; got, without the batch axis, "
+                    "{{steps: shape}} {shapes}. If the output has fewer steps, as after "
+                    "strides or pooling, say how many for n input steps: "
+                    "output_lengths=lambda n: …",
+                    shapes=shapes,
+                )
             )
         has_steps = self.follows or mapped or padded.ndim > 2
         if mask is None and lengths is not None and not mapped:
@@ -368,8 +416,11 @@ class _Comparison:
             mask = np.asarray(mask).astype(bool)
             if mask.shape != padded.shape[:2]:
                 raise ValueError(
-                    f"expected output_mask of shape {padded.shape[:2]}, as the output; got "
-                    f"{mask.shape}"
+                    _(
+                        "expected output_mask of shape {expected}, as the output; got {shape}",
+                        expected=padded.shape[:2],
+                        shape=mask.shape,
+                    )
                 )
             has_steps = True
         elif has_steps and not self.follows and not mapped:
@@ -416,13 +467,21 @@ class _Comparison:
         if len(found) != 1:
             return None
         key, mask = next(iter(found.items()))
-        self.notes.append(f"output steps where input {key!r} is padded were left out")
+        self.notes.append(_("output steps where input {key!r} is padded were left out", key=key))
         return mask
 
     def judge(self, given, rng, pad_value, notes, replaced) -> Leak:
         """The changes, and what they mean."""
-        refuse_nan(self.padded, self.where, "in the padded batch")
-        refuse_nan(self.unpadded, self.where, "without padding")
+        refuse_nan(
+            self.padded,
+            self.where,
+            N_("the output is NaN at {place} in the padded batch ({n} places in all)"),
+        )
+        refuse_nan(
+            self.unpadded,
+            self.where,
+            N_("the output is NaN at {place} without padding ({n} places in all)"),
+        )
         leak, allowed, worst = self._changes(given)
         if worst > 1 and self.follows and not replaced and self.mask is None:
             if (self.real != self.real[:, ::-1]).any():
@@ -431,13 +490,13 @@ class _Comparison:
                 with np.errstate(invalid="ignore"):
                     leak, allowed, worst = self._changes(given)
                 if worst <= 1 and not np.isnan(self.unpadded[self.where]).any():
-                    self.notes.append("the output's steps come in reversed order")
+                    self.notes.append(_("the output's steps come in reversed order"))
                     self.order = "reversed"
                 else:
                     self.where, self.unpadded, leak, allowed, worst = straight
         depends = constant = False
         if worst > 1:  # is it the padding, or chance, or the other rows?
-            again = self.run(self.rows, "the padded batch, again")
+            again = self.run(self.rows, _("the padded batch, again"))
             refuse_random(self.padded[self.where], again[self.where], allowed)
             depends = self._rows_depend(leak, allowed)
         else:
@@ -477,7 +536,7 @@ class _Comparison:
         if self.batch == 1:
             return False
         try:
-            alone = self.run([row], f"row {row} alone, padded")
+            alone = self.run([row], _("row {row} alone, padded", row=row))
         except (ModelFailed, ValueError):  # a mask for the whole batch in a closure
             return False
         where = self.where[row]
@@ -498,7 +557,7 @@ class _Comparison:
                 continue
             try:
                 out = self.runner(
-                    {**self.arrays, key: changed}, "the batch with its real steps changed"
+                    {**self.arrays, key: changed}, _("the batch with its real steps changed")
                 )
             except ModelFailed:
                 return False  # not a question of padding
@@ -510,49 +569,65 @@ class _Comparison:
 
     def _sentence(self, leak: Leak, change: float, notes: list[str], replaced: bool) -> str:
         count = int((~self.real).sum())
-        done = "replaced" if replaced else "added" if self.added else "taken away"
-        rows, steps = f"{self.batch} sequence", f"{count} padded step"
-        rows, steps = (text + "s" * (n != 1) for text, n in ((rows, self.batch), (steps, count)))
+        rows = _n("{n} sequence", "{n} sequences", self.batch)
+        if replaced:
+            steps = _n("{n} padded step replaced", "{n} padded steps replaced", count)
+        elif self.added:
+            steps = _n("{n} padded step added", "{n} padded steps added", count)
+        else:
+            steps = _n("{n} padded step taken away", "{n} padded steps taken away", count)
         # Rounding differs between machines: it is not worth its digits.
         small = change <= leak.tolerance / 10
         size = (
-            f"under {_short(leak.tolerance / 10)}" if small and leak.tolerance else _short(change)
-        )
-        text = (
-            f"{rows}, {steps} {done}, largest change {size}, tolerance {_short(leak.tolerance)}: "
+            _("under {size}", size=_short(leak.tolerance / 10))
+            if small and leak.tolerance
+            else _short(change)
         )
         if leak.sound:
-            text += "sound"
+            found = _("sound")
         elif leak.constant:
-            text += (
-                "not sound, for the output is constant: no change of a real step moves it, so "
-                "nothing was tested"
+            found = _(
+                "not sound, for the output is constant: no change of a real step moves "
+                "it, so nothing was tested"
             )
         elif leak.rows_depend:
-            text += (
-                f"not sound, and not by padding alone: rows depend on their batch. Row {self.row} "
-                "as it is, padding and all, answers differently without the others (a batch "
-                "normalisation in training mode, a capacity shared by the batch, a reshape "
-                "where a transpose is meant)"
+            found = _(
+                "not sound, and not by padding alone: rows depend on their batch. Row "
+                "{row} as it is, padding and all, answers differently without the "
+                "others (a batch normalisation in training mode, a capacity shared by "
+                "the batch, a reshape where a transpose is meant)",
+                row=self.row,
             )
         else:
-            text += "not sound"
+            found = _("not sound")
             if self.runner.dtype in ("float16", "bfloat16") and change < 4 * leak.tolerance:
-                text += (
-                    f", or else many layers of {self.runner.dtype} rounding: measure the model in "
-                    "float32 to tell"
+                found = _(
+                    "not sound, or else many layers of {dtype} rounding: measure the "
+                    "model in float32 to tell",
+                    dtype=self.runner.dtype,
                 )
             if replaced and len(self.arrays) == 1:
                 notes = [
                     *notes,
-                    "if the model computes its mask from these values, the mask changed with them",
+                    _(
+                        "if the model computes its mask from these values, the mask "
+                        "changed with them"
+                    ),
                 ]
+        text = _(
+            "{sequences}, {steps}, largest change {change}, tolerance {tolerance}: {found}",
+            sequences=rows,
+            steps=steps,
+            change=size,
+            tolerance=_short(leak.tolerance),
+            found=found,
+        )
         return "; ".join([text, *notes])
 
 
-_fails_when_changed = (
-    "The batch as given runs; the values put into its padded steps do not: give the ids that the "
-    "model knows"
+_fails_when_changed = N_(
+    "The batch as given runs; the values put into its padded steps do not: give the "
+    "ids that the model knows"
 )
 
 
@@ -564,12 +639,23 @@ def _from_row_lengths(lengths: Any, padded: np.ndarray, side: str) -> np.ndarray
     kept = np.asarray(lengths)
     if padded.ndim < 2 or kept.shape != padded.shape[:1] or kept.dtype.kind not in "iu":
         raise ValueError(
-            f"expected output_lengths as a function from input to output steps, or "
-            f"{len(padded)} whole numbers; got {lengths!r} for an output of shape {padded.shape}"
+            _(
+                "expected output_lengths as a function from input to output steps, or "
+                "{batch} whole numbers; got {lengths!r} for an output of shape {shape}",
+                batch=len(padded),
+                lengths=lengths,
+                shape=padded.shape,
+            )
         )
     steps = padded.shape[1]
     if kept.min() < 0 or kept.max() > steps:
-        raise ValueError(f"expected output_lengths from 0 to {steps}, got {lengths!r}")
+        raise ValueError(
+            _(
+                "expected output_lengths from 0 to {steps}, got {lengths!r}",
+                steps=steps,
+                lengths=lengths,
+            )
+        )
     mask = np.arange(steps) < kept[:, None]
     return mask if side == "post" else mask[:, ::-1]
 
@@ -601,9 +687,12 @@ def refuse_random(out: np.ndarray, again: np.ndarray, allowed: Any) -> None:
         change = np.where((out == again) | np.isnan(out), 0.0, np.abs(out - again))
     if np.nanmax(change, initial=0.0) > np.max(allowed):
         raise RuntimeError(
-            f"the same input gave outputs {np.nanmax(change):.2g} apart: dropout or noise is on, "
-            "state is kept between calls, the first call differs from later ones, or rows depend "
-            "on their batch (batch normalisation in training mode, a capacity shared by the "
-            "batch); probe in inference mode: lambda x: model(x, training=False), in PyTorch "
-            "model.eval()"
+            _(
+                "the same input gave outputs {difference:.2g} apart: dropout or noise is "
+                "on, state is kept between calls, the first call differs from later ones, "
+                "or rows depend on their batch (batch normalisation in training mode, a "
+                "capacity shared by the batch); probe in inference mode: lambda x: "
+                "model(x, training=False), in PyTorch model.eval()",
+                difference=np.nanmax(change),
+            )
         )

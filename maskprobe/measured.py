@@ -12,6 +12,7 @@ from maskprobe.padding import is_pad, real_steps
 from maskprobe.running import ModelFailed, Runner, hint
 from maskprobe.substitutes import substitutes, vocabulary_of
 from maskprobe.tolerance import refuse_nan, tolerances
+from maskprobe.words import N_, _
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def measured_mask(
                [ True, False]])
     """
     if samples < 1:
-        raise ValueError("expected samples >= 1")
+        raise ValueError(_("expected samples >= 1"))
     arrays, pack = unpack(inputs)
     keys = chosen(arrays, which)
     key_axes = step_axes(arrays, keys, axes)
@@ -92,10 +93,12 @@ def measured_mask(
     as_given = cut(arrays, key_axes, everyone, [np.arange(steps)] * len(real))
     if real.all():
         try:
-            base = runner(as_given, "the batch as given")
+            base = runner(as_given, _("the batch as given"))
         except ModelFailed as error:
             tip = hint(error, arrays, model)
-            raise RuntimeError(f"{error}. Nothing was changed yet: {tip}") from error.cause
+            raise RuntimeError(
+                _("{error}. Nothing was changed yet: {tip}", error=error, tip=tip)
+            ) from error.cause
         where = np.ones(base.shape[: 1 if output_mask is None else 2], dtype=bool)
         order, sound = "unknown", True
         if output_mask is not None:
@@ -107,12 +110,16 @@ def measured_mask(
             output_lengths=output_lengths, tolerance=tolerance, seed=seed, **common,
         )  # fmt: skip
         if leak.rows_depend:
-            raise RuntimeError(f"no step can be measured by itself: {leak.sentence}")
-        base = runner.or_in_batches_of(len(real), as_given, "the batch as given")
+            raise RuntimeError(
+                _("no step can be measured by itself: {sentence}", sentence=leak.sentence)
+            )
+        base = runner.or_in_batches_of(len(real), as_given, _("the batch as given"))
         where, order, sound, allowed = leak._where, leak._order, leak.sound, leak._allowed
     if tolerance is not None:
         allowed = np.full_like(allowed, tolerance)
-    refuse_nan(base, where, "in the batch as given")
+    refuse_nan(
+        base, where, N_("the output is NaN at {place} in the batch as given ({n} places in all)")
+    )
 
     look = _Look(runner, arrays, key_axes, real, order, allowed, output_lengths, side)
     result, unsure = np.zeros(real.shape, dtype=bool), np.zeros(real.shape, dtype=bool)
@@ -160,13 +167,19 @@ class _Look:
     def run(self, rows: list[int], kept: list[np.ndarray], arrays: Any = None) -> np.ndarray:
         try:
             copies = cut(arrays or self.arrays, self.axes, rows, kept)
-            what = f"rows {rows} with a step taken away, {len(kept[0])} left"
+            what = _(
+                "rows {rows} with a step taken away, {left} left", rows=rows, left=len(kept[0])
+            )
             return self.runner.or_in_batches_of(len(self.real), copies, what)
         except ModelFailed as error:
             raise RuntimeError(
-                f"{error}. The batch as given runs: the model wants its number of steps. Build "
-                "it with Input((None,)); or, if its mask is an input of its own, change padded "
-                "steps instead of taking them away: replace_pads=True"
+                _(
+                    "{error}. The batch as given runs: the model wants its number of "
+                    "steps. Build it with Input((None,)); or, if its mask is an input of "
+                    "its own, change padded steps instead of taking them away: "
+                    "replace_pads=True",
+                    error=error,
+                )
             ) from error.cause
 
     def values(self, out: np.ndarray, kept: np.ndarray, compared: np.ndarray) -> np.ndarray:
@@ -220,9 +233,15 @@ class _Look:
             self.order = "steps" if all(follows) else "pooled"
         if self.order == "pooled" and whole.shape[1:] != without.shape[1:]:
             raise ValueError(
-                f"the output has shape {whole.shape} for {len(steps)} steps and {without.shape} "
-                f"for {len(steps) - 1}: give a function of it whose shape stays, or say "
-                "output_lengths=lambda n: …"
+                _(
+                    "the output has shape {shape} for {steps} steps and {other_shape} for "
+                    "{fewer}: give a function of it whose shape stays, or say "
+                    "output_lengths=lambda n: …",
+                    shape=whole.shape,
+                    steps=len(steps),
+                    other_shape=without.shape,
+                    fewer=len(steps) - 1,
+                )
             )
         for row, step, left, a, b in zip(rows, missing, kept, whole, without):
             rest = np.setdiff1d(np.flatnonzero(self.real[row]), step)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from maskprobe.words import N_, _
+
 import numpy as np
 
 SIDES = ("post", "pre")
@@ -24,8 +26,12 @@ def is_pad(x: np.ndarray, pad_value: Any) -> np.ndarray:
         value = value.astype(x.dtype)  # 0.1 is another number in float32
     if value.ndim and value.shape != x.shape[x.ndim - value.ndim :]:
         raise ValueError(
-            f"pad_value has shape {value.shape}, one step has {x.shape[2:]}: give one value for "
-            "all features, or one for each"
+            _(
+                "pad_value has shape {shape}, one step has {step_shape}: give one value "
+                "for all features, or one for each",
+                shape=value.shape,
+                step_shape=x.shape[2:],
+            )
         )
     if (value.dtype.kind in "USO") != (x.dtype.kind in "USO"):
         same = np.zeros(x.shape, dtype=bool)  # no number equals a string
@@ -94,14 +100,19 @@ def real_steps(
             does not fit the batch.
     """
     if side not in (*SIDES, None):
-        raise ValueError(f'side must be "post" or "pre", got {side!r}')
+        raise ValueError(_('side must be "post" or "pre", got {side!r}', side=side))
     batch, steps = x.shape[:2]
     if wanted is not None:
         real = np.asarray(wanted)
         if real.shape != (batch, steps) or not np.isin(real, (0, 1)).all():
             raise ValueError(
-                f"expected wanted as a mask of shape {(batch, steps)}, True = real; got shape "
-                f"{real.shape}, {real.dtype}"
+                _(
+                    "expected wanted as a mask of shape {expected}, True = real; got shape "
+                    "{shape}, {dtype}",
+                    expected=(batch, steps),
+                    shape=real.shape,
+                    dtype=real.dtype,
+                )
             )
         real = real.astype(bool)
         side = side or ("pre" if not real[:, 0].all() and real[:, -1].all() else "post")
@@ -112,7 +123,14 @@ def real_steps(
             or kept.dtype.kind not in "iu"
             or not (0 <= kept.min() <= kept.max() <= steps)
         ):
-            raise ValueError(f"expected {batch} whole lengths from 1 to {steps}, got {lengths}")
+            raise ValueError(
+                _(
+                    "expected {batch} whole lengths from 1 to {steps}, got {lengths}",
+                    batch=batch,
+                    steps=steps,
+                    lengths=lengths,
+                )
+            )
         if side is None:  # the pad value, where it is found, tells the side
             runs, missing = _runs(is_pad(x, pad_value)), steps - kept
             fits = {end: (run >= missing).all() for end, run in runs.items()}
@@ -125,8 +143,11 @@ def real_steps(
     empty = ~real.any(axis=1)
     if empty.any():
         raise ValueError(
-            f"rows {np.flatnonzero(empty).tolist()} are all padding: there is no real step to "
-            "look at; leave these rows out"
+            _(
+                "rows {rows} are all padding: there is no real step to look at; leave "
+                "these rows out",
+                rows=np.flatnonzero(empty).tolist(),
+            )
         )
     if real.all() and not may_be_full:
         raise ValueError(_no_pads(x, pad_value, lengths, wanted))
@@ -144,40 +165,61 @@ def _side(pads: np.ndarray, pad_value: Any, side: str | None) -> str:
     if side is None:
         if post.any() and pre.any():
             raise ValueError(
-                f"the pad value {pad_value!r} stands at the end of rows "
-                f"{np.flatnonzero(post).tolist()} and at the start of rows "
-                f"{np.flatnonzero(pre).tolist()}: say side=, if only one of them is padding, or "
-                "wanted=, a mask (B, T), if both are"
+                _(
+                    "the pad value {pad_value!r} stands at the end of rows {ending} and at "
+                    "the start of rows {starting}: say side=, if only one of them is "
+                    "padding, or wanted=, a mask (B, T), if both are",
+                    pad_value=pad_value,
+                    ending=np.flatnonzero(post).tolist(),
+                    starting=np.flatnonzero(pre).tolist(),
+                )
             )
         return "pre" if pre.any() else "post"
     near, far = (pads[:, -1], pads[:, 0]) if side == "post" else (pads[:, 0], pads[:, -1])
     if far.any() and not near.any():
         raise ValueError(
-            f"side={side!r}, but all runs of the pad value {pad_value!r} stand at the other "
-            "end: change side=, or give lengths= if those steps are real"
+            _(
+                "side={side!r}, but all runs of the pad value {pad_value!r} stand at the "
+                "other end: change side=, or give lengths= if those steps are real",
+                side=side,
+                pad_value=pad_value,
+            )
         )
     return side
 
 
 def _no_pads(x: np.ndarray, pad_value: Any, lengths: Any, wanted: Any) -> str:
     """Why there is nothing to take away, and what to say instead."""
-    add = "if the batch has no padding, ask for some to be added: add_pads=3"
+    add = _("if the batch has no padding, ask for some to be added: add_pads=3")
     if lengths is not None or wanted is not None:
         name = "lengths" if wanted is None else "wanted"
-        return f"{name}= says that every step is real: there is no padding to take away; {add}"
+        return _(
+            "{name}= says that every step is real: there is no padding to take away; {add}",
+            name=name,
+            add=add,
+        )
     inside = is_pad(x, pad_value).any()
     what = (
-        f"no row ends or starts with the pad value {pad_value!r}"
+        _("no row ends or starts with the pad value {pad_value!r}", pad_value=pad_value)
         if inside
-        else (f"no step holds the pad value {pad_value!r}")
+        else (_("no step holds the pad value {pad_value!r}", pad_value=pad_value))
     )
     likely = likely_pad(x)
-    hint = "say what padded steps hold, pad_value=, or how long the rows are, lengths="
+    hint = _("Say what padded steps hold, pad_value=, or how long the rows are, lengths=")
     if likely is not None:
         value, rows, side = likely
-        verb = "end in" if side == "post" else "start with"
         hint = (
-            f"rows {rows} {verb} a repeated {shown(value)}: if that is padding, say "
-            f"pad_value={shown(value)}; or say how long the rows are, lengths="
+            N_(
+                "Rows {rows} end in a repeated {value}: if that is padding, say "
+                "pad_value={value}; or say how long the rows are, lengths="
+            )
+            if side == "post"
+            else N_(
+                "Rows {rows} start with a repeated {value}: if that is padding, say "
+                "pad_value={value}; or say how long the rows are, lengths="
+            )
         )
-    return f"{what}, so there is no padding to take away. {hint[0].upper()}{hint[1:]}; {add}"
+        hint = _(hint, rows=rows, value=shown(value))
+    return _(
+        "{what}, so there is no padding to take away. {hint}; {add}", what=what, hint=hint, add=add
+    )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from maskprobe.rows import ADDITIVE, LATER_ONLY, OTHER_POLARITY, LayerCall
+from maskprobe.words import _
 
 import numpy as np
 
@@ -88,7 +89,8 @@ class Recorder:
             frame = self.frames[-1]
             if frame is None or not frame.opened or not tf.executing_eagerly():
                 return call_function(compiled, *args, **kwargs)
-            frame.row.notes.append("a tf.function: no mask crosses its border")
+            frame.row.compiled = True
+            frame.row.notes.append(_("a tf.function: no mask crosses its border"))
             bare = functools.partial(keras.tree.map_structure, _bare)
             return bare(compiled.python_function(*bare(args), **bare(kwargs)))
 
@@ -159,7 +161,7 @@ class Recorder:
         if reads:
             row.masks_in = self.as_bools(row, _masks_in(operation, copies))
         else:
-            row.notes.append("computes a mask")
+            row.notes.append(_("computes a mask"))
         if opened:
             self.remember(tensors, None)
         frame = _Frame(row, operation, opened, _graph_nodes(operation), _data_path(operation))
@@ -183,14 +185,14 @@ class Recorder:
         if self.measures and reads:
             with self.untaped(True):
                 if any(_mask_of(x) is None for x in masked):
-                    row.notes.append("takes the mask off its input")
+                    row.notes.append(_("takes the mask off its input"))
                 self.promises(row, operation, node)
                 if row.mask_in is not None and is_layer:
                     self.measure_use(row, repeat, copies, None if was_built else outputs)
                     several = sum(any(map(is_tensor, flat(v))) for v in given.values()) > 1
                     # Keras fills it in for one tensor only.
                     if "mask" in parameters and several and not masks:
-                        row.notes.append("its call is not given the mask")
+                        row.notes.append(_("its call is not given the mask"))
                 explained = any(inner.lets_in or inner.consumes for inner in self.rows[start:])
                 if row.mask_in is not None and not row.consumes and not explained:
                     self.measure_reading(row, repeat, copies)
@@ -212,8 +214,8 @@ class Recorder:
         if mask is None:
             mask = next((m for x in flat(outputs) for m, _ in self.sources(x)), None)
             row.drops = mask is not None
-            if row.drops and not any("tf.function" in note for note in row.notes):
-                row.notes.append("the mask made inside is lost in its own code")
+            if row.drops and not row.compiled:
+                row.notes.append(_("the mask made inside is lost in its own code"))
         else:
             # With every step gone there is nothing left to mask: used up, warning or not.
             steps_left = any(x.ndim > 2 for x in flat(outputs) if is_tensor(x))
@@ -238,14 +240,17 @@ class Recorder:
                 if fitted is None:
                     continue
                 mask, source = found[0]
-                origin = "its input" if source is None else source.name
-                place = parent.row.name or "the function"
-                row = LayerCall(f"code in {place}", "(plain code)", len(self.frames) - 1)
+                origin = _("its input") if source is None else source.name
+                place = parent.row.name or _("the function")
+                row = LayerCall(
+                    _("code in {place}", place=place), _("(plain code)"), len(self.frames) - 1
+                )
                 row.masks_in, row.masks_out = (
                     {origin: np.array(mask).astype(bool)},
                     {"output": None},
                 )
-                row.notes.append(f"between {origin} and {operation.name}")
+                row.between = _("between {first} and {second}", first=origin, second=operation.name)
+                row.notes.append(row.between)
                 row.drops, row.lost = True, (number, argument, fitted)
                 self.rows.append(row)
                 self.lost.append(x)
@@ -310,7 +315,7 @@ class Recorder:
             other, same = repeat(given, _another), repeat(given)
             row.consumes = differ(other, same) and not differ(same, repeat(given))
         except Exception as error:  # a layer may well refuse a mask that is not its own
-            row.notes.append(f"use of the mask not measured: {type(error).__name__}")
+            row.notes.append(_("use of the mask not measured: {type}", type=type(error).__name__))
             return
         # Building some layers calls them, which can take the masks off their inputs: the very
         # first call is then unmasked, and the repetitions are not.
@@ -562,7 +567,7 @@ def differ(some: Any, others: Any) -> bool:
 def _graph_nodes(layer: Any) -> Iterator:
     """Yields the calls a Functional or Sequential model makes, in the order it makes them."""
     graph = getattr(layer, "_functional", layer)  # a Sequential model has its graph in there
-    for _, nodes in sorted(getattr(graph, "_nodes_by_depth", {}).items(), reverse=True):
+    for _depth, nodes in sorted(getattr(graph, "_nodes_by_depth", {}).items(), reverse=True):
         yield from nodes
 
 

@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from maskprobe.words import N_, _
+
 import numpy as np
 
-COLUMNS = ("layer", "class", "mask in", "mask out", "role", "warned")
-OTHER_POLARITY, ADDITIVE = "True = ignore", "additive"
-LATER_ONLY = "later steps only"  # no step sees an earlier one: reads backwards, or a mistake
+COLUMNS = (
+    N_("layer"), N_("class"), N_("mask in"), N_("mask out"), N_("role"), N_("warned"),
+)  # fmt: skip
+OTHER_POLARITY, ADDITIVE = N_("True = ignore"), N_("additive")
+LATER_ONLY = N_("later steps only")  # no step sees an earlier one: reads backwards, or a mistake
 
 
 @dataclass(eq=False)
@@ -45,6 +49,8 @@ class LayerCall:
     inverted: bool = False  # Keras' own layer, given a mask in which True is not *keep*
     warned: bool = False
     notes: list[str] = field(default_factory=list)
+    between: str = ""  # of plain code: between which calls it stands, in words
+    compiled: bool = False  # whether a tf.function was called in it
     # Where the lost mask can be put back, see `Recorder`: (call, argument or `None`, mask).
     lost: tuple[int, str | None, np.ndarray] | None = field(default=None, repr=False)
 
@@ -73,27 +79,33 @@ class LayerCall:
         """What the call did with its masks, in words, for example `"consumes, passes on"`."""
         came = [m for m in self.masks_in.values() if m is not None]
         went = [m for m in self.masks_out.values() if m is not None]
-        drops = "drops" if self.warned else "drops (silently)"
+        drops = N_("drops") if self.warned else N_("drops (silently)")
         if not came:
-            return "creates" if went else f"creates, {drops}" if self.drops else "none"
-        roles = ["consumes"] * self.consumes
+            return N_("creates") if went else f"creates, {drops}" if self.drops else N_("none")
+        roles = [N_("consumes")] * self.consumes
         if went:
             same = all(any(np.array_equal(w, c) for c in came) for w in went)
-            roles.append("passes on" if same else "changes")
+            roles.append(N_("passes on") if same else N_("changes"))
         elif self.drops:
             roles.append(drops)
         return ", ".join(roles) or "none"
 
+    def role_in_words(self) -> str:
+        """The role in the language of the reader."""
+        return ", ".join(map(_, self.role.split(", ")))
+
     def cells(self) -> tuple[str, ...]:
         """Returns the texts of the row, in the order of `COLUMNS`."""
-        false_alarm = self.warned and not self.drops
+        warned = _("yes") if self.warned else _("no")
+        if self.warned and not self.drops:
+            warned = _("yes, a false alarm")
         return (
             "  " * self.depth + self.name,
             self.class_name,
             _masks_in_words(self.masks_in, self.symbolic_in, self.kinds),
             _masks_in_words(self.masks_out, self.symbolic_out, self.kinds),
-            self.role + "".join(f" ({note})" for note in self.notes),
-            ("yes" if self.warned else "no") + ", a false alarm" * false_alarm,
+            self.role_in_words() + "".join(f" ({note})" for note in self.notes),
+            warned,
         )
 
 
@@ -101,17 +113,26 @@ def _masks_in_words(
     masks: dict[str, Any], symbolic: dict[str, bool] | None, kinds: dict[str, str]
 ) -> str:
     """Sums masks up, such as `(3, 6) 14 of 18 kept`, and says where the graph promised one."""
-    words = {}
+    words, nothing = {}, _("none")
     for name in dict.fromkeys([*masks, *(symbolic or {})]):
         mask = masks.get(name)
         if mask is None:
-            words[name] = "symbolic: yes, run-time: none" if (symbolic or {}).get(name) else "none"
+            promised = (symbolic or {}).get(name)
+            words[name] = _("symbolic: yes, run-time: none") if promised else nothing
         elif kinds.get(name) in (OTHER_POLARITY, ADDITIVE):
-            words[name] = f"{mask.shape} {kinds[name]}, {(~mask).sum()} of {mask.size} masked"
+            words[name] = _(
+                "{shape} {kind}, {n} of {all} masked",
+                shape=mask.shape,
+                kind=_(kinds[name]),
+                n=(~mask).sum(),
+                all=mask.size,
+            )
         else:
-            words[name] = f"{mask.shape} {mask.sum()} of {mask.size} kept"
+            words[name] = _(
+                "{shape} {n} of {all} kept", shape=mask.shape, n=mask.sum(), all=mask.size
+            )
     different = set(words.values())
-    if different <= {"none"}:
+    if different <= {nothing}:
         return "–"
     if len(different) == 1:
         return different.pop() + f" (×{len(words)})" * (len(words) > 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from maskprobe.frameworks import coarsest_dtype, dtype_name, framework, to_numpy
 from maskprobe.inputs import Arrays, is_several, items_of
+from maskprobe.words import _
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Runner:
 
     def __init__(self, model: Any, pack: Callable[[Arrays], Any], output: Hashable | None):
         if not callable(model):
-            raise TypeError(f"expected a callable model, got {type(model).__name__}")
+            raise TypeError(_("expected a callable model, got {type}", type=type(model).__name__))
         self.model, self.pack, self.output = model, pack, output
         self.dtype, self.batch = "float32", None
 
@@ -76,31 +77,48 @@ class Runner:
             result = self.model(self.pack(arrays))
         except Exception as error:
             raise ModelFailed(
-                f"the model failed on {what}: {said(error, arrays)}", error
+                _("the model failed on {what}: {error}", what=what, error=said(error, arrays)),
+                error,
             ) from error
         if is_several(result):
             parts = items_of(result)
             if len(parts) == 1 and self.output is None:
                 result = next(iter(parts.values()))
             elif self.output not in parts:
-                raise ValueError(f"choose with output= one of {list(parts)}, got {self.output!r}")
+                raise ValueError(
+                    _(
+                        "choose with output= one of {names}, got {output!r}",
+                        names=list(parts),
+                        output=self.output,
+                    )
+                )
             else:
                 result = parts[self.output]
         elif self.output not in (None, 0):
-            raise ValueError(f"the model has one output, got output={self.output!r}")
+            raise ValueError(
+                _("the model has one output, got output={output!r}", output=self.output)
+            )
         self.dtype = coarsest_dtype(self.model, dtype_name(result))
         try:
             out = to_numpy(result)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"the output is no array of numbers: {type(result).__name__}"
+                _("the output is no array of numbers: {type}", type=type(result).__name__)
             ) from error
         if out.dtype.kind not in "biufc":
-            raise TypeError(f"the output is no array of numbers: {type(result).__name__}")
+            raise TypeError(
+                _("the output is no array of numbers: {type}", type=type(result).__name__)
+            )
         out = out.astype("float64" if out.dtype.kind in "biu" else np.result_type(out, "f4"))
         rows = len(next(iter(arrays.values())))
         if out.shape[:1] != (rows,):
-            raise ValueError(f"expected {rows} rows in the output, got shape {out.shape}")
+            raise ValueError(
+                _(
+                    "expected {rows} rows in the output, got shape {shape}",
+                    rows=rows,
+                    shape=out.shape,
+                )
+            )
         return out
 
 
@@ -111,27 +129,30 @@ def said(error: Exception, arrays: Arrays) -> str:
     message = " ".join(lines[:2])  # the first often says no more than that there was an error
     message = message if len(message) < 300 else f"{message[:300]} …"
     shapes = ", ".join(f"{key!r} {a.shape} {a.dtype}" for key, a in arrays.items())
-    return f"{type(error).__name__}: {message} (inputs {shapes})"
+    return _("{error} (inputs {shapes})", error=f"{type(error).__name__}: {message}", shapes=shapes)
 
 
 def hint(error: ModelFailed, arrays: Arrays, model: Any) -> str:
     """What to try after the model failed on the batch as given."""
     text = f"{type(error.cause).__name__}: {error.cause}".lower()
     if error.out_of_memory:
-        return "the batch does not fit in memory: give fewer rows, or shorter ones"
+        return _("the batch does not fit in memory: give fewer rows, or shorter ones")
     module = framework(model) == "torch"
     if "must be tensor, not" in text or (module and "numpy" in text) or (module and "list" in text):
-        return "a PyTorch model takes PyTorch tensors: give torch.as_tensor(inputs)"
+        return _("a PyTorch model takes PyTorch tensors: give torch.as_tensor(inputs)")
     floats = [key for key, a in arrays.items() if a.dtype.kind == "f" and (a == np.floor(a)).all()]
     if floats and any(word in text for word in ("float", "double", "int", "index")):
-        return (
-            f"input {floats[0]!r} holds floats that are all whole numbers: if they are ids, give "
-            'integers, ids.astype("int32")'
+        return _(
+            "input {key!r} holds floats that are all whole numbers: if they are ids, "
+            'give integers, ids.astype("int32")',
+            key=floats[0],
         )
     if any(a.dtype == "int64" for a in arrays.values()) and "int" in text:
-        return 'the ids are int64, NumPy\'s own type for integers: try ids.astype("int32")'
+        return _('the ids are int64, NumPy\'s own type for integers: try ids.astype("int32")')
     if any(a.dtype == "int32" for a in arrays.values()) and ("int" in text or "long" in text):
-        return 'the ids are int32: try ids.astype("int64")'
+        return _('the ids are int32: try ids.astype("int64")')
     if any(word in text for word in ("out of range", "out of bounds", "not in [0", "indices[")):
-        return "an id is too large for a table of the model, or the batch longer than its positions"
-    return "model(inputs) must run first: try that by itself, with inputs as they are given here"
+        return _(
+            "an id is too large for a table of the model, or the batch longer than its positions"
+        )
+    return _("model(inputs) must run first: try that by itself, with inputs as they are given here")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from maskprobe.words import _, _n
 
 import numpy as np
 
@@ -40,11 +43,11 @@ def text_picture(rows: Sequence[Row], *, tokens: Any = None, encoding: str | Non
     kept, masked = ("█", "░") if _can("█░", encoding) else ("#", ".")
     batch, steps = _shape(rows)
     labels = token_rows(tokens, batch, steps)
-    lines = [f"{kept} kept  {masked} masked"]
+    lines = [_("{kept} kept  {masked} masked", kept=kept, masked=masked)]
     different = differences(rows)
     if different.any():
-        lines[0] += "  ^ masks differ"
-    wide = max(len(row.name) for row in rows) + 2
+        lines = [_("{kept} kept  {masked} masked  ^ masks differ", kept=kept, masked=masked)]
+    wide = max(_width(row.name) for row in rows) + 2
     gap = "" if labels is None and steps > CLOSE else " "
     parts = 1 if labels is not None else -(-steps * (1 + len(gap)) // (LINE - wide))
     shown, hidden = _chosen(different, max(1, MOST_LINES // (parts * (len(rows) + 2))))
@@ -53,16 +56,17 @@ def text_picture(rows: Sequence[Row], *, tokens: Any = None, encoding: str | Non
         if labels is not None:
             cells = [_encodable(token, encoding) for token in labels[sequence]]
         widths = [max(1, _width(cell)) for cell in cells]
-        lines += ["", f"sequence {sequence}"]
+        lines += ["", _("sequence {i}", i=sequence)]
         broken = _broken(widths, LINE - wide, len(gap))
         for part in broken:
             if labels is not None:
                 lines.append(_line("", cells, widths, part, wide, gap))
             elif len(broken) > 1:
-                lines.append(f"{'':<{wide}}steps {part[0]} to {part[-1]}")
+                steps_shown = _("steps {first} to {last}", first=part[0], last=part[-1])
+                lines.append(" " * wide + steps_shown)
             for row in rows:
                 if row.mask is None:
-                    lines.append(f"{row.name:<{wide}}{_encodable(row.missing, encoding)}")
+                    lines.append(_padded(row.name, wide) + row.missing)
                     continue
                 marks = [kept if keep else masked for keep in row.mask[sequence]]
                 lines.append(_line(row.name, marks, widths, part, wide, gap))
@@ -70,7 +74,7 @@ def text_picture(rows: Sequence[Row], *, tokens: Any = None, encoding: str | Non
             if any(different[sequence][part[0] : part[-1] + 1]):
                 lines.append(_line("", carets, widths, part, wide, gap))
     lines += ["", hidden] * bool(hidden)
-    return "\n".join(line.rstrip() for line in lines)
+    return _encodable("\n".join(line.rstrip() for line in lines), encoding)
 
 
 def html_table(rows: Sequence[Row], *, tokens: Any = None) -> str:
@@ -92,7 +96,8 @@ def html_table(rows: Sequence[Row], *, tokens: Any = None) -> str:
     for sequence in shown:
         if labels is not None:
             cells = "".join(f"<td>{html.escape(token)}</td>" for token in labels[sequence])
-            body.append(f"<tr><td></td><th scope='row'>sequence {sequence}</th>{cells}</tr>")
+            name = _("sequence {i}", i=sequence)
+            body.append(f"<tr><td></td><th scope='row'>{name}</th>{cells}</tr>")
         for row in rows:
             start = f"<th scope='row'>{row.name}</th>"
             if row.mask is None:
@@ -103,10 +108,13 @@ def html_table(rows: Sequence[Row], *, tokens: Any = None) -> str:
                     sign = "■" if keep else "□"
                     cells += f"<td><b>{sign}</b></td>" if marked else f"<td>{sign}</td>"
             body.append(f"<tr><td>{sequence}</td>{start}{cells}</tr>")
-    caption = "■ kept, □ masked" + ("; bold where masks differ" if different.any() else "")
+    caption = _("■ kept, □ masked")
+    if different.any():
+        caption = _("■ kept, □ masked; bold where masks differ")
+    first, second = _("sequence"), _("mask")
     return (
-        f"<table><caption>{caption}</caption><thead><tr><th scope='col'>sequence</th>"
-        f"<th scope='col'>mask</th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        f"<table><caption>{caption}</caption><thead><tr><th scope='col'>{first}</th>"
+        f"<th scope='col'>{second}</th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
         + f"<p>{hidden}</p>"
         * bool(hidden)
     )
@@ -118,12 +126,27 @@ def places(where: np.ndarray, most: int = 3) -> str:
     rows = np.flatnonzero(where.any(axis=1))
     for row in rows[:most]:
         steps = [str(step) for step in np.flatnonzero(where[row])]
-        listed = " and ".join([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
+        listed = both([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
         if len(steps) > 6:
-            listed = f"{', '.join(steps[:3])} … ({len(steps)} in all)"
-        said.append(f"sequence {row}, step{'s' * (len(steps) > 1)} {listed}")
-    more = len(rows) - most
-    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+            first = ", ".join(steps[:3])
+            listed = _("{steps} … ({n} in all)", steps=first, n=len(steps))
+        said.append(
+            _n(
+                "sequence {i}, step {steps}",
+                "sequence {i}, steps {steps}",
+                len(steps),
+                i=row,
+                steps=listed,
+            )
+        )
+    if (more := len(rows) - most) > 0:
+        said.append(_("and {n} more", n=more))
+    return "; ".join(said)
+
+
+def both(things: Sequence[str]) -> str:
+    """`"one"`, `"one and two"`."""
+    return functools.reduce(lambda a, b: _("{first} and {last}", first=a, last=b), things)
 
 
 def differences(rows: Sequence[Row]) -> np.ndarray:
@@ -144,8 +167,14 @@ def token_rows(tokens: Any, batch: int, steps: int) -> list[list[str]] | None:
     tokens = [list(row) for row in tokens]
     if len(tokens) != batch or any(len(row) != steps for row in tokens):
         raise ValueError(
-            f"expected {steps} tokens, or {batch} lists of {steps}; got {len(tokens)} lists of "
-            f"{sorted({len(row) for row in tokens})}"
+            _(
+                "expected {steps} tokens, or {batch} lists of {steps}; got {given} lists "
+                "of {lengths}",
+                steps=steps,
+                batch=batch,
+                given=len(tokens),
+                lengths=sorted({len(row) for row in tokens}),
+            )
         )
     return [[_plain(token) for token in row] for row in tokens]
 
@@ -164,12 +193,16 @@ def _chosen(different: np.ndarray, most: int = MOST_SEQUENCES) -> tuple[list[int
     order = np.argsort(~different.any(axis=1), kind="stable")
     most = min(most, MOST_SEQUENCES)
     shown, more = sorted(order[:most].tolist()), len(order) - most
-    return shown, f"and {more} more sequences" if more > 0 else ""
+    return shown, _("and {n} more sequences", n=more) if more > 0 else ""
 
 
 def _line(name: str, cells: list[str], widths: list[int], part: range, wide: int, gap: str) -> str:
     padded = (cells[i] + " " * (widths[i] - _width(cells[i])) for i in part)
-    return f"{name:<{wide}}" + gap.join(padded)
+    return _padded(name, wide) + gap.join(padded)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
 
 
 def _broken(widths: list[int], room: int, gap: int) -> list[range]:

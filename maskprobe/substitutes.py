@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 from maskprobe.padding import is_pad
+from maskprobe.words import _
 
 import numpy as np
 
@@ -49,8 +50,12 @@ def substitutes(
         others = ids[ids != x[position]] if x.ndim == 1 else ids
         if not others.size:
             raise ValueError(
-                f"position {position} holds {x[position]} and no other id is known to put there: "
-                "pass vocabulary=, such as the input_dim of the Embedding"
+                _(
+                    "position {position} holds {value} and no other id is known to put "
+                    "there: pass vocabulary=, such as the input_dim of the Embedding",
+                    position=position,
+                    value=x[position],
+                )
             )
         values.append(others[rng.integers(len(others), size=x.shape[1:])])
     return np.array(values, dtype=x.dtype if x.dtype == object else None)

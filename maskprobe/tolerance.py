@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from maskprobe.words import _
+
 import numpy as np
 
 # Largest move by rounding, as a share of an output's size. Two runs of different batch
@@ -53,9 +55,12 @@ def moved(a: np.ndarray, b: np.ndarray, axes: int) -> np.ndarray:
     return change.reshape(*change.shape[:axes], -1).max(axis=-1)
 
 
-def refuse_nan(out: np.ndarray, where: np.ndarray, run: str) -> None:
+def refuse_nan(out: np.ndarray, where: np.ndarray, message: str) -> None:
     """Complain of NaN; not at padded steps: a query with nothing to attend to often gives it."""
     bad = np.isnan(out).reshape(*where.shape, -1).any(axis=-1) & where
     if bad.any():
-        place = ", ".join(f"{n} {i}" for n, i in zip(("row", "step"), np.argwhere(bad)[0]))
-        raise ValueError(f"the output is NaN at {place} {run} ({bad.sum()} places in all)")
+        row, *step = np.argwhere(bad)[0]
+        place = (
+            _("row {row}, step {step}", row=row, step=step[0]) if step else _("row {row}", row=row)
+        )
+        raise ValueError(_(message, place=place, n=bad.sum()))

@@ -12,14 +12,20 @@ from typing import Any
 
 from maskprobe.recorder import Recorder, copied, differ, flat, is_tensor
 from maskprobe.rows import ADDITIVE, COLUMNS, LATER_ONLY, OTHER_POLARITY, LayerCall
+from maskprobe.show import both
+from maskprobe.words import N_, _, _n
 
 import numpy as np
 
 _KINDS = {
-    ADDITIVE: "A mask to be added (0 = keep, very negative = masked)",
-    OTHER_POLARITY: "A mask of the other polarity (True = ignore)",
-    LATER_ONLY: "A mask with which each step sees later steps only",
+    ADDITIVE: N_("A mask to be added (0 = keep, very negative = masked) at: {names}."),
+    OTHER_POLARITY: N_("A mask of the other polarity (True = ignore) at: {names}."),
+    LATER_ONLY: N_("A mask with which each step sees later steps only at: {names}."),
 }
+
+
+class NoKerasLayer(ValueError):
+    """There is nothing to follow."""
 
 
 class Trace(list):
@@ -117,63 +123,95 @@ class Trace(list):
         """
         deaf = ""
         if self.entries:
-            does = (
-                "do not use it and read" if len(self.entries) > 1 else "does not use it and reads"
+            deaf = _n(
+                "it comes to {names}, which does not use it and reads padded steps",
+                "it comes to {names}, which do not use it and read padded steps",
+                len(self.entries),
+                names=_names(self.entries),
             )
-            deaf = f" it comes to {_names(self.entries)}, which {does} padded steps."
-        drops = [_drop_in_words(row) for row in self.drops]
+        drops = "; ".join(_drop_in_words(row) for row in self.drops)
         if self.error is not None:
-            text = f"The model failed{self._failure()}"
-            return f"Mask dropped at: {'; '.join(drops)}. {text}" if drops else text
+            failure = self._failure()
+            if not drops:
+                return failure
+            return _("Mask dropped at: {drops}. {failure}", drops=drops, failure=failure)
         if drops:
-            return f"Mask dropped at: {'; '.join(drops)}."
+            return _("Mask dropped at: {drops}.", drops=drops)
         if self.missed:
-            missed = "; ".join(_drop_in_words(row) for row in self.missed)
-            return f"Mask dropped at: {missed}. In this batch no kept step of the output moves."
+            return _(
+                "Mask dropped at: {drops}. In this batch no kept step of the output moves.",
+                drops="; ".join(_drop_in_words(row) for row in self.missed),
+            )
         if not any(m is not None for r in self for m in (r.mask_in, r.mask_out)):
-            return "No mask is made."
+            return _("No mask is made.")
         if not self.consumers:
-            made = f" at {_names(self.makers)}" if self.makers else ""
-            return f"A mask is made{made} and never used{';' + deaf if deaf else '.'}"
-        text = f"The mask arrives and is used at: {_names(self.consumers)}."
+            said = _("A mask is made and never used")
+            if self.makers:
+                said = _("A mask is made at {names} and never used", names=_names(self.makers))
+            if deaf:
+                return _("{said}; {more}.", said=said, more=deaf)
+            return _("{said}.", said=said)
+        said = _("The mask arrives and is used at: {names}.", names=_names(self.consumers))
         if any(row.inverted for row in self):
-            wrong = _names([row for row in self if row.inverted])
-            text += f" But the wrong way round at: {wrong}, for Keras reads True as keep."
-        return text + f" But{deaf}" * bool(deaf)
+            said = _(
+                "{said} But the wrong way round at: {names}, for Keras reads True as keep.",
+                said=said,
+                names=_names([row for row in self if row.inverted]),
+            )
+        return _("{said} But {more}.", said=said, more=deaf) if deaf else said
 
     def remarks(self) -> list[str]:
         """Returns what else was seen, a sentence each: nothing here changes the output."""
+        return [sentence for _about, sentence in self.told()]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Returns the remarks, each behind a word for what it is about, such as `"loss"`."""
         said = []
         before = [row for row in self if row.drops]
         if self.error is not None and before:
-            said.append(f"Before that, the mask was dropped at: {_names(before)}.")
+            names = _names(before)
+            said.append(
+                ("before", _("Before that, the mask was dropped at: {names}.", names=names))
+            )
         harmless = [row for row in self.harmless if not row.used_by]
         if harmless:
-            names = ", ".join(f"{r.name} ({_loudly(r)})" for r in harmless)
-            said.append(f"Dropped where it makes no difference to this output: {names}.")
+            remark = _(
+                "Dropped where it makes no difference to this output: {names}.",
+                names=", ".join(f"{r.name} ({_loudly(r)})" for r in harmless),
+            )
+            said.append(("harmless", remark))
         graph = [row.name for row in self if row.disagrees]
         if graph and self.drops:
-            said.append(f"The graph still shows a mask at: {', '.join(graph)}.")
+            names = ", ".join(graph)
+            said.append(("graph", _("The graph still shows a mask at: {names}.", names=names)))
         for kind in sorted({kind for row in self for kind in row.kinds.values()}):
             rows = [row for row in self if kind in row.kinds.values()]
-            said.append(f"{_KINDS[kind]} at: {_names(rows)}.")
+            said.append((kind, _(_KINDS[kind], names=_names(rows))))
         if self.loss_unmasked:
-            said.append("The output carries no mask: a loss or metric would count padded steps.")
+            remark = _("The output carries no mask: a loss or metric would count padded steps.")
+            said.append(("loss", remark))
         return said
 
     def _failure(self) -> str:
         # Keras puts a paragraph before and two behind what is to be said, TensorFlow colours.
         words = re.sub(r"\x1b\[\d*m|{{.*?}}|\[Op:.*", "", str(self.error)).strip().split("\n\n")
         said = next((w for w in words if not w.startswith("Exception encountered")), "")
-        text = ""
-        if self.failed is not None:
-            text = f" at {self.failed.name} ({self.failed.class_name})"
-            shapes = sorted({str(m.shape) for m in self.failed.masks_in.values() if m is not None})
-            if shapes:
-                text += f", given {self.failed_shape} with a mask of shape {' and '.join(shapes)}"
         said = " ".join(said.split())
         said = said if len(said) < 300 else said[:300] + " …"
-        return f"{text}: {type(self.error).__name__}: {said}"
+        error = f"{type(self.error).__name__}: {said}"
+        if self.failed is None:
+            return _("The model failed: {error}", error=error)
+        place = {"layer": self.failed.name, "type": self.failed.class_name, "error": error}
+        shapes = sorted({str(m.shape) for m in self.failed.masks_in.values() if m is not None})
+        if not shapes:
+            return _("The model failed at {layer} ({type}): {error}", **place)
+        return _(
+            "The model failed at {layer} ({type}), given {shape} with a mask of shape "
+            "{mask_shape}: {error}",
+            shape=self.failed_shape,
+            mask_shape=both(shapes),
+            **place,
+        )
 
     def masks(self) -> dict[str, np.ndarray]:
         """Returns `{title: mask}` down the model, True = keep: `helpers.plot_masks` draws it.
@@ -187,13 +225,13 @@ class Trace(list):
             masks = {name: mask for name, mask in masks.items() if mask is not None}
             equal = len({mask.tobytes() for mask in masks.values()}) == 1
             for name, mask in list(masks.items())[: 1 if equal else None]:
-                title = f"{row.name}: {row.role}" + f", {name}" * (not equal)
+                title = f"{row.name}: {row.role_in_words()}" + f", {name}" * (not equal)
                 count = sum(t == title or t.startswith(f"{title} #") for t in shown)
                 shown[f"{title} #{count + 1}" if count else title] = mask
         return shown
 
     def __repr__(self) -> str:
-        lines = [COLUMNS, *(row.cells() for row in self)]
+        lines = [tuple(map(_, COLUMNS)), *(row.cells() for row in self)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         lines.insert(1, tuple("-" * width for width in widths))
         table = [" | ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
@@ -208,7 +246,7 @@ class Trace(list):
             loud = (row.drops and row.matters) or row.lets_in or row is self.failed
             cells[4] = f"<b>{cells[4]}</b>" if loud else cells[4]
             lines.append("".join(f"<td {style}>{cell}</td>" for cell in cells))
-        head = "".join(f"<th {style}>{column}</th>" for column in COLUMNS)
+        head = "".join(f"<th {style}>{_(column)}</th>" for column in COLUMNS)
         body = "".join(f"<tr>{line}</tr>" for line in lines)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         said = "".join(f"<p>{html.escape(line)}</p>" for line in self.remarks())
@@ -266,21 +304,26 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
     ```
     """
     if isinstance(model, type):
-        raise TypeError(f"Expected a model or layer, received the class {model.__name__} itself.")
+        raise TypeError(
+            _("Expected a model or layer, received the class {name} itself.", name=model.__name__)
+        )
     if not callable(model):
-        raise TypeError(f"Expected a model or layer, received {type(model).__name__}.")
+        raise TypeError(_("Expected a model or layer, received {type}.", type=type(model).__name__))
     try:
         import keras
     except ImportError as error:
-        raise ImportError("trace_masks looks into Keras layers, and Keras is missing") from error
+        raise ImportError(_("trace_masks looks into Keras layers, and Keras is missing")) from error
     if keras.config.backend() != "tensorflow":
         raise ValueError(
-            f"trace_masks follows masks with the TensorFlow backend; Keras runs on "
-            f"{keras.config.backend()}. padding_leak and measured_mask need no backend."
+            _(
+                "trace_masks follows masks with the TensorFlow backend; Keras runs on "
+                "{backend}. padding_leak and measured_mask need no backend.",
+                backend=keras.config.backend(),
+            )
         )
     leaves = flat(inputs)
     if not leaves or any(leaf is None or 0 in np.shape(leaf) for leaf in leaves):
-        raise ValueError("`inputs` are empty: expected at least one sequence with one step.")
+        raise ValueError(_("`inputs` are empty: expected at least one sequence with one step."))
     if not any(is_tensor(leaf) for leaf in leaves) and not isinstance(inputs, dict):
         inputs = np.array(inputs)  # nested lists of numbers
     # Copies, because a model may put masks on its inputs or (MultiHeadAttention) take them off.
@@ -293,8 +336,14 @@ def trace_masks(model: Any, inputs: Any) -> Trace:
         error = raised
     rows = recorder.rows
     if not rows and error is None:
-        inside = ", or only where it cannot be seen" * recorder.unseen
-        raise ValueError(f"No Keras layer was called{inside}: there is no mask to follow.")
+        if recorder.unseen:
+            raise NoKerasLayer(
+                _(
+                    "No Keras layer was called, or only where it cannot be seen: there is no "
+                    "mask to follow."
+                )
+            )
+        raise NoKerasLayer(_("No Keras layer was called: there is no mask to follow."))
     if error is None:
         _weigh(model, inputs, outputs, rows)
     own_row = isinstance(model, keras.Model) and rows and rows[0].mask_in is None
@@ -348,7 +397,7 @@ def mixes_rows(model: Any, inputs: Any, row: int) -> str:
 
     inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
     together, alone = run(inputs), run(keras.tree.map_structure(lambda x: x[row : row + 1], inputs))
-    for (name, whole), (_, one) in zip(together, alone):
+    for (name, whole), (_name, one) in zip(together, alone):
         for x, y in zip(flat(whole), flat(one)):
             if is_tensor(x) and len(x.shape) and len(y.shape) and y.shape[0] == 1:
                 if x.shape[1:] == y.shape[1:] and differ(x[row : row + 1], y):
@@ -400,14 +449,18 @@ def _weigh(model: Any, inputs: Any, outputs: Any, rows: list[LayerCall]) -> None
             row.matters = False
             continue
         if not steady:
-            row.notes.append("whether it matters: not measured, for the model cannot be repeated")
+            row.notes.append(
+                _("whether it matters: not measured, for the model cannot be repeated")
+            )
             row.matters = row.mask_in is not None
             continue
         number, argument, mask = row.lost
         try:
             mended, after = run(row.lost)
         except Exception as error:
-            row.notes.append(f"with the mask put back the model fails: {type(error).__name__}")
+            row.notes.append(
+                _("with the mask put back the model fails: {type}", type=type(error).__name__)
+            )
             row.matters = False
             continue
         row.matters = _moved(again, mended, mask)
@@ -453,10 +506,16 @@ def _names(rows: list[LayerCall]) -> str:
 
 
 def _loudly(row: LayerCall) -> str:
-    return "warned" if row.warned else "silently"
+    return _("warned") if row.warned else _("silently")
 
 
 def _drop_in_words(row: LayerCall) -> str:
-    where = row.name + "".join(f" {n}" for n in row.notes if n.startswith("between "))
-    reader = f", and {row.used_by} behind it would have used it" if row.used_by else ""
-    return f"{where} ({_loudly(row)}){reader}"
+    where = f"{row.name} {row.between}".strip()
+    if not row.used_by:
+        return f"{where} ({_loudly(row)})"
+    return _(
+        "{place} ({how}), and {reader} behind it would have used it",
+        place=where,
+        how=_loudly(row),
+        reader=row.used_by,
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from maskprobe.rows import LATER_ONLY
 from maskprobe.second_look import SecondLook
 from maskprobe.show import places
+from maskprobe.words import _
 
 import numpy as np
 
@@ -49,66 +51,81 @@ def judge(audit: Any, maker: Any, look: SecondLook) -> None:
 
     def found(cause: str, differ: tuple[str, ...], where: str, what: str) -> None:
         audit.cause, audit.differ, audit.where = cause, differ, where
-        audit.sentence = f"Unsound: {what}. {numbers}."
+        audit.sentence = _("Unsound: {what}. {numbers}.", what=what, numbers=numbers)
 
     if leak.rows_depend:
-        what = "rows depend on their batch, not only on padding"
+        what = _("rows depend on their batch, not only on padding")
         return found("rows depend", ("rows",), look.mixer(leak), what)
     if leak.constant:
-        return found("constant", ("wanted", "measured"), "", "no real step moves the output")
+        return found("constant", ("wanted", "measured"), "", _("no real step moves the output"))
     masked = wanted & ~audit.measured
     if leak.sound:
         lost = masked & ~declared if declared is not None else np.zeros_like(wanted)
         if lost.any():
-            what = f"real steps are masked ({places(lost)})"
+            what = _("real steps are masked ({places})", places=places(lost))
             return found("real steps masked", ("wanted", "declared"), _name(maker), what)
         if trace is not None and trace.entries and look.elsewhere():
             name = trace.entries[0].name
-            what = f"the mask comes to {name}, which does not use it. It does no harm in this batch"
-            what += ", but does in one of the same steps in other rows"
+            what = _(
+                "the mask comes to {name}, which does not use it. It does no harm in "
+                "this batch, but does in one of the same steps in other rows",
+                name=name,
+            )
             return found("unused", ("declared", "measured"), name, what)
         if declared is not None and (declared & ~wanted).any():
             audit.notes.append(
-                f"More is declared kept than wanted ({places(declared & ~wanted)}); it does not "
-                "move this output."
+                _(
+                    "More is declared kept than wanted ({places}); it does not move this output.",
+                    places=places(declared & ~wanted),
+                )
             )
         if masked.any():
             audit.notes.append(
-                f"Some real steps move nothing on their own ({places(masked)}): right for a "
-                "maximum, a slice or a last step, wrong otherwise."
+                _(
+                    "Some real steps move nothing on their own ({places}): right for a "
+                    "maximum, a slice or a last step, wrong otherwise.",
+                    places=places(masked),
+                )
             )
-        for remark in trace.remarks() if trace is not None else ():
-            if "loss" in remark or "later steps" in remark:
+        for about, remark in trace.told() if trace is not None else ():
+            if about in ("loss", LATER_ONLY):
                 audit.notes.append(remark)
         audit.sound, audit.cause = True, "sound"
-        audit.sentence = f"Sound: padding does not move the output. {numbers}."
+        audit.sentence = _("Sound: padding does not move the output. {numbers}.", numbers=numbers)
         return None
     if trace is None:
-        return found("unknown", ("wanted", "measured"), "", "padded steps move the output")
+        return found("unknown", ("wanted", "measured"), "", _("padded steps move the output"))
     if declared is None and (trace.status == "none made" or look.makers == set()):
         plain = [row for row in trace if row.mask_out is None and "Embedding" in row.class_name]
         first = plain[0].name if plain else ""
-        what = "no mask is made, so every step is kept"
+        what = _("no mask is made, so every step is kept")
         given = [row.name for row in trace if row.mask_in is not None]
         if given:  # by hand
-            what = f"no layer makes a mask, and the one that {given[0]} is given lets padding in"
+            what = _(
+                "no layer makes a mask, and the one that {layer} is given lets padding in",
+                layer=given[0],
+            )
         return found("no mask", ("wanted", "declared"), first, what)
     wrong = [row for row in trace if row.inverted]
     if wrong:
-        what = f"the mask comes to {wrong[0].name} the wrong way round"
+        what = _("the mask comes to {name} the wrong way round", name=wrong[0].name)
         return found("inverted", ("wanted", "declared"), wrong[0].name, what)
     if declared is not None and (declared != wanted).any():
-        what = f"wanted and declared differ ({places(declared != wanted)})"
+        what = _("wanted and declared differ ({places})", places=places(declared != wanted))
         return found("wanted not declared", ("wanted", "declared"), _name(maker), what)
     differ = ("declared", "measured")
     if trace.drops:
         drop = trace.drops[0]
-        where = " ".join([drop.name, *(n for n in drop.notes if n.startswith("between "))])
-        reader = f", and {drop.used_by} behind it gets none" if drop.used_by else ""
-        return found("dropped", differ, where, f"the mask is lost at {where}{reader}")
+        where = f"{drop.name} {drop.between}".strip()
+        what = _("the mask is lost at {place}", place=where)
+        if drop.used_by:
+            what = _("{what}, and {reader} behind it gets none", what=what, reader=drop.used_by)
+        return found("dropped", differ, where, what)
     if trace.entries:
         name = trace.entries[0].name
-        return found("unused", differ, name, f"the mask comes to {name}, which does not use it")
+        return found(
+            "unused", differ, name, _("the mask comes to {name}, which does not use it", name=name)
+        )
     changed = [
         row
         for row in trace
@@ -116,17 +133,19 @@ def judge(audit: Any, maker: Any, look: SecondLook) -> None:
     ]
     if changed:
         name = changed[0].name
-        return found("changed", differ, name, f"{name} hands on another mask than it got")
+        return found(
+            "changed", differ, name, _("{name} hands on another mask than it got", name=name)
+        )
     if look.side == "pre" and look.moved_behind():
         place = next((r.name for r in trace if "osition" in r.name + r.class_name), "")
-        what = "the masks are right, and the padding in front moves the positions"
+        what = _("the masks are right, and the padding in front moves the positions")
         return found("positions", differ, place, what)
     if not trace.consumers:
         last = [row.name for row in trace if row.mask_out is not None]
-        what = "a mask is made, and no layer uses it"
+        what = _("a mask is made, and no layer uses it")
         return found("unused", differ, last[-1] if last else "", what)
     name = trace.consumers[-1].name
-    what = f"{name} uses the mask, and padding moves the output all the same"
+    what = _("{name} uses the mask, and padding moves the output all the same", name=name)
     return found("misused", differ, name, what)
 
 
