@@ -245,7 +245,7 @@ def call(function: Any, *arguments: Any, shown: str) -> Any:
     except (NotYet, NotAttempted, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise NotYet(f"`{shown}` raised {in_words(error)}") from error
+        raise NotYet(_("`{shown}` raised {error}", shown=shown, error=in_words(error))) from error
     if result is ... or (result is None and _is_stub(function)):
         raise NotAttempted
     if result is None:
@@ -292,7 +292,7 @@ def call_layer(layer: Any, *inputs: Any, shown: str, **options: Any) -> Any:
             raise NotYet(
                 _("`call` returned None, for {shown}: is a `return` missing?", shown=shown)
             ) from error
-        raise NotYet(f"`{shown}` raised {in_words(error)}") from error
+        raise NotYet(_("`{shown}` raised {error}", shown=shown, error=in_words(error))) from error
     finally:
         with contextlib.suppress(AttributeError):
             object.__delattr__(layer, "call")

@@ -122,7 +122,7 @@ def _try_mended(function: Any, ids: np.ndarray, layers: tuple, *, tolerance: flo
             )
         )
     if np.isnan(got).any():
-        raise NotYet(f"`{shown}` holds NaN.")
+        raise NotYet(_("`{shown}` holds NaN.", shown=shown))
     if same(got, right, tolerance):
         return
     if mask.all():

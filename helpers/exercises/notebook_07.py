@@ -74,7 +74,9 @@ def _compare(got: np.ndarray, right: float, mistakes: dict[str, float], shown: s
                 right=right,
             )
         )
-    raise NotYet(f"{shown} is {got:.4g}; expected {right:.4g}.")
+    raise NotYet(
+        _("{shown} is {got:.4g}; expected {right:.4g}.", shown=shown, got=got, right=right)
+    )
 
 
 def _larger(batches: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
