@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from helpers import from_code
+from helpers.fonts import width_of
 from helpers.language import N_, _, _n
 
 import numpy as np
@@ -160,11 +161,11 @@ class ThreeMasks:
 def _three_in_words(
     title: str, names: Sequence[str], labels: Sequence[str], rows: np.ndarray
 ) -> str:
-    width = max(map(len, labels))
+    width = max(map(width_of, labels))
     steps = _counted(rows.shape[1], "timestep")
     lines = [_("{title}: {count}", title=title or _("three masks"), count=steps)]
     lines += [
-        f"{label:<{width}}  {' '.join(map(str, row.astype(int)))}"
+        f"{label}{' ' * (width - width_of(label))}  {' '.join(map(str, row.astype(int)))}"
         for label, row in zip(labels, rows)
     ]
     for (one, first), (two, second) in pairwise(zip(names, rows)):

@@ -72,10 +72,15 @@ def refresh(path: Path) -> None:
     nbformat.write(normalise(notebook), path)
 
 
+def every_notebook() -> list[Path]:
+    """The notebooks, and those of other languages in their folders."""
+    return sorted(p for p in NOTEBOOKS.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
 def main(arguments: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ[states.VARIABLE] = "1"
-    for path in map(Path, arguments or sorted(NOTEBOOKS.glob("*.ipynb"))):
+    for path in map(Path, arguments or every_notebook()):
         print(path.name, flush=True)
         refresh(path)
 

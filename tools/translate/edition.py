@@ -8,17 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from helpers.from_code import TEMPLATES
-from tools.translate import build, catalogue, pictures, prose
+from tools.translate import build, catalogue, pictures, prose, strings
 from tools.translate.build import ROOT
 
 import nbformat
 from babel.messages import Catalog
 from babel.messages.pofile import read_po
-
-try:
-    from tools.translate import strings
-except ImportError:  # not written yet
-    strings = None
 
 PICTURES, HELPERS = "pictures", "helpers"
 DOCUMENTS = ("README.md", "TEACHING.md")
@@ -63,7 +58,7 @@ class Edition:
             if path.suffix == ".ipynb":
                 words = pictures.messages(nbformat.read(path, as_version=4))
                 drawn += [(f"{path.name}#{cell}", text) for cell, text in words]
-        result[HELPERS] = strings.template() if strings else Catalog()
+        result[HELPERS] = strings.template()
         said = {message.id for message in result[HELPERS]}
         result[PICTURES] = catalogue.template(found for found in drawn if found[1] not in said)
         return result
