@@ -123,7 +123,12 @@ def _share_of_padding(function: Any) -> str:
         right = np.array(_share(_batches(lengths, size)))
         if same(got, right, 1e-6):
             continue
-        told = f"`{shown}` is {float(got):.6g}; expected {right:.6g}."
+        told = _(
+            "`{shown}` is {got:.6g}; expected {right:.6g}.",
+            shown=shown,
+            got=float(got),
+            right=float(right),
+        )
         for message, wrong in _mistakes_in_a_share(lengths, size).items():
             if same(got, np.array(wrong), 1e-6):
                 raise NotYet(f"{told} {message}")
