@@ -4,6 +4,7 @@ import json
 import os
 
 from tools.site_pages import Edition
+from tools.site_search import ChinesePairs
 
 edition = Edition(os.environ.get("MASKS_LANGUAGE", "en"))
 # Other editions: their languages and where they are, seen from this one.
@@ -58,3 +59,4 @@ def add_words(app, page, _template, context, _doctree):
 
 def setup(app):
     app.connect("html-page-context", add_words)
+    app.add_search_language(ChinesePairs)
