@@ -10,6 +10,7 @@ from tests import notebooks
 from tools import explorer_pages, site_pages
 from tools.site_pages import Edition, anchor, contents, links
 from tools.site_words import WORDS
+from tools.used_styles import used_rules
 
 import pytest
 
@@ -161,6 +162,18 @@ def test_folded_tables_become_one_whose_rows_know_where_they_were():
     assert '<tr data-choices="1"><td>Add</td></tr>' in table
     for other in (html + "<p>more</p>", "<p>text</p>", html.split("</details>")[0] + "</details>"):
         assert site_pages.one_table(other) == other
+
+
+def test_style_sheets_keep_what_a_page_may_use():
+    css = (
+        "/* note */.a,.gone .a{x:1}@media print{.gone{y:2}}@media (min-width:1px){.b:hover{z:3}}"
+        ".a:not(.gone,.other){x:4}table td{x:5}.gone>b{x:6}@font-face{src:url(a.b)}a::after{x:'.c'}"
+    )
+    kept = (
+        ".a{x:1}@media (min-width:1px){.b:hover{z:3}}"
+        ".a:not(.gone,.other){x:4}table td{x:5}@font-face{src:url(a.b)}a::after{x:'.c'}"
+    )
+    assert used_rules(css, {"a", "b"}) == kept
 
 
 def test_the_lock_of_the_site_has_hashes_no_address_and_no_tensorflow():

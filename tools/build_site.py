@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from tools.site_pages import REPOSITORY, ROOT, Edition, contents, explorer, links, page
 from tools.site_words import ENGLISH, SPHINX
+from tools.used_styles import used_rules
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
@@ -108,6 +109,13 @@ def finish(target: Path) -> None:
     (static / "masks.css").open("a", encoding="utf-8").writelines([note, *rules])
     theme = static / "styles" / "pydata-sphinx-theme.css"
     theme.write_text(_ICON_RULES.sub("", theme.read_text(encoding="utf-8")), encoding="utf-8")
+    used = {
+        name
+        for path in [*target.rglob("*.html"), *target.rglob("*.js")]
+        for name in re.findall(r"[\w-]+", path.read_text(encoding="utf-8"))
+    }
+    for path in static.rglob("*.css"):
+        path.write_text(used_rules(path.read_text(encoding="utf-8"), used), encoding="utf-8")
     for pattern in LEFT_OUT:
         for path in target.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
