@@ -78,8 +78,9 @@ async def mark_all(
             rows = await task
             if _fingerprint() != before:
                 print(
-                    _(
-                        "\nStopped: a file of helpers or maskprobe has changed since marking "
+                    "\n"
+                    + _(
+                        "Stopped: a file of helpers or maskprobe has changed since marking "
                         "began, so the checks may no longer be ours. Restore them, and look at "
                         "the last submissions, {name} among them.",
                         name=rows[0].file,
@@ -126,17 +127,23 @@ def main(arguments: list[str] | None = None) -> int:
     limits = Limits()
     parser.add_argument("places", nargs="+", type=Path, metavar="FOLDER_OR_NOTEBOOK")
     parser.add_argument(
-        "--seconds", type=float, default=limits.cell, help="for one cell (%(default)g)"
+        "--seconds", type=float, default=limits.cell, help=_("for one cell (%(default)g)")
     )
     parser.add_argument(
-        "--in-all", type=float, default=limits.notebook, help="seconds for a notebook (%(default)g)"
+        "--in-all",
+        type=float,
+        default=limits.notebook,
+        help=_("seconds for a notebook (%(default)g)"),
     )
     parser.add_argument(
-        "--memory", type=float, default=limits.memory, help="gigabytes for a notebook (%(default)g)"
+        "--memory",
+        type=float,
+        default=limits.memory,
+        help=_("gigabytes for a notebook (%(default)g)"),
     )
-    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help=_("notebooks at a time (%(default)s)"))
     parser.add_argument(
-        "--originals", type=Path, default=NOTEBOOKS, help="the folder of the series' notebooks"
+        "--originals", type=Path, default=NOTEBOOKS, help=_("the folder of the series' notebooks")
     )
     asked = parser.parse_args(arguments)
     if min(asked.seconds, asked.in_all, asked.memory, asked.jobs) <= 0:
