@@ -173,52 +173,6 @@ def squeezed(scores, mask):
     return (weights * ops.cast(mask, weights.dtype))[..., None]
 
 
-def embedding(call):
-    """An embedding with this `call(table, ids)`."""
-
-    class FixedEmbedding(layers.Layer):
-        def __init__(self, input_dim, output_dim, mask_zero=False, **kwargs):
-            super().__init__(**kwargs)
-            self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
-
-        def build(self, input_shape):
-            self.embeddings = self.add_weight((self.input_dim, self.output_dim), "random_normal")
-
-        def call(self, inputs):
-            return call(self.embeddings, inputs)
-
-        def compute_mask(self, inputs, mask=None):
-            return ops.not_equal(inputs, 0) if self.mask_zero else None
-
-    return FixedEmbedding
-
-
-def rows(table, ids):
-    return ops.take(table, ids, axis=0)
-
-
-def with_mask(compute_mask):
-    class Other(embedding(rows)):
-        pass
-
-    Other.compute_mask = compute_mask
-    return Other
-
-
-def one_hot(table, ids):
-    return ops.one_hot(ids, table.shape[0], dtype=table.dtype) @ table
-
-
-def column_by_column(table, ids):
-    return ops.stack([ops.take(table[:, i], ids) for i in range(table.shape[1])], axis=-1)
-
-
-def flat_places(table, ids):
-    """The guide's `take`, at the right places of the long row."""
-    width = table.shape[1]
-    return ops.take(table, ops.cast(ids, "int32")[..., None] * width + ops.arange(width))
-
-
 class Mean(layers.Layer):
     def call(self, inputs, mask=None):
         kept = ops.cast(mask, inputs.dtype)[..., None]
@@ -577,86 +531,6 @@ WRONG = {
         ),
     },
     "5.3": {
-        "published": (embedding(lambda table, ids: ops.take(table, ids)), "line of the guide"),
-        "wrong axis": (embedding(lambda table, ids: ops.take(table, ids, axis=1)), "raised"),
-        "first column": (embedding(lambda table, ids: ops.take(table[:, 0], ids)), "by column"),
-        "off by one": (
-            embedding(lambda table, ids: ops.take(table, (ids - 1) % table.shape[0], axis=0)),
-            "id before it",
-        ),
-        "padded vectors zeroed": (
-            embedding(
-                lambda table, ids: rows(table, ids) * ops.cast(ids != 0, "float32")[..., None]
-            ),
-            "zeroed",
-        ),
-        "one vector a sentence": (
-            embedding(lambda table, ids: ops.mean(rows(table, ids), axis=1)),
-            "each \\*step\\*",
-        ),
-        "transposed": (
-            embedding(lambda table, ids: ops.swapaxes(rows(table, ids), 1, 2)),
-            "features come before",
-        ),
-        "mask lost": (with_mask(lambda self, inputs, mask=None: None), "mask is lost"),
-        "mask flipped": (
-            with_mask(lambda self, inputs, mask=None: ops.equal(inputs, 0)),
-            "polarity is flipped",
-        ),
-        "mask of ids above 1": (
-            with_mask(lambda self, inputs, mask=None: ops.greater(inputs, 1)),
-            "steps differ",
-        ),
-        "mask always": (
-            with_mask(lambda self, inputs, mask=None: ops.not_equal(inputs, 0)),
-            "`mask_zero=False` there is no mask",
-        ),
-        "Keras' own": (layers.Embedding, "Keras' own layer"),
-        "ten words, one-hot": (
-            embedding(lambda table, ids: ops.one_hot(ids, 10) @ table[:10]),
-            "ids below 10.*no vector",
-        ),
-        "last digit": (embedding(lambda table, ids: rows(table, ids % 10)), "ids below 10"),
-        "clipped": (
-            embedding(lambda table, ids: rows(table, ops.clip(ids, 0, 9))),
-            "ids below 10.*id 9",
-        ),
-        "int8": (embedding(lambda table, ids: rows(table, ops.cast(ids, "int8"))), "raised"),
-        "NumPy": (
-            embedding(lambda table, ids: table.numpy()[np.asarray(ids)]),
-            "NumPy array",
-        ),
-        "no gradient": (
-            embedding(lambda table, ids: ops.stop_gradient(rows(table, ids))),
-            "no gradient",
-        ),
-        "a copy": (
-            embedding(lambda table, ids: rows(ops.convert_to_tensor(table.numpy()), ids)),
-            "no gradient",
-        ),
-        "four numbers": (
-            embedding(
-                lambda table, ids: ops.reshape(rows(table, ids), (ids.shape[0], ids.shape[1], 4))
-            ),
-            "raised",
-        ),
-        "TensorFlow": (embedding(tf.nn.embedding_lookup), "Right with TensorFlow, and only there"),
-        "TensorFlow's gather": (embedding(tf.gather), "Right with TensorFlow, and only there"),
-        "no return": (embedding(lambda table, ids: print(end="")), "`call` returned None"),
-        "a table of its own": (
-            embedding(lambda table, ids: layers.Embedding(*table.shape)(ids)),
-            "expected",
-        ),
-        "half a gradient": (
-            embedding(
-                lambda table, ids: rows(table, ids) / 2 + ops.stop_gradient(rows(table, ids)) / 2
-            ),
-            "gradient of the table.*expected",
-        ),
-        "twice as large": (embedding(lambda table, ids: 2 * rows(table, ids)), "expected"),
-        "an instance": (embedding(rows)(10, 4), "without `\\(\\)`"),
-    },
-    "5.4": {
         "nothing behind": (
             both(lambda layer, ids: leak(layer, behind=lambda f, x: f(x), ids=ids).max() < 1e-5),
             "drops the mask.*only behind",
@@ -762,21 +636,6 @@ RIGHT = {
         ),
     },
     "5.3": {
-        "take": embedding(rows),
-        "one-hot": embedding(one_hot),
-        "column by column": embedding(column_by_column),
-        "places in the long row": embedding(flat_places),
-        "of int32": embedding(lambda table, ids: rows(table, ops.cast(ids, "int32"))),
-        "take along the rows": embedding(
-            lambda table, ids: ops.reshape(
-                ops.take(table, ops.reshape(ids, (-1,)), axis=0), (*ops.shape(ids), table.shape[1])
-            )
-        ),
-        "clipped to the table": embedding(
-            lambda table, ids: rows(table, ops.clip(ids, 0, table.shape[0] - 1))
-        ),
-    },
-    "5.4": {
         "both sides": both(lambda layer, ids: leak(layer, ids=ids).sound),
         "by hand": both(alone_or_together),
         "an LSTM behind": both(with_an_lstm),
