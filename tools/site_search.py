@@ -23,6 +23,7 @@ def pairs(text: str) -> list[str]:
 class ChinesePairs(SearchChinese):
     """Search language for Chinese; `split` and `splitQuery` must cut alike."""
 
+    language_name = "English"  # the script's stemmer is that of English, for the Latin words
     js_splitter_code = r"""
 var splitQuery = (query) =>
   (query.match(/[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])[\p{Letter}\p{Number}_])+/gu) || []).flatMap(
