@@ -78,8 +78,8 @@ def build(edition: Edition, target: Path, others: dict[str, str]) -> int:
         0 if there was neither an error nor a warning.
     """
     source = SOURCE / edition.language
+    os.environ["MASKS_LANGUAGE"] = edition.language  # of the pictures, too
     write_source(edition, source)
-    os.environ["MASKS_LANGUAGE"] = edition.language
     os.environ["MASKS_OTHERS"] = " ".join(f"{k}={v}" for k, v in others.items())
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", f"{source}-doctrees"]
     language = f"language={SPHINX[edition.language]}"
