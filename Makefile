@@ -22,7 +22,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward refresh translate font site claims measured-pages release lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward refresh translate font site claims claims-issue measured-pages release lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -58,6 +58,9 @@ slides: $(SITE)  ## decks of slides from the same notebooks, in build/slides; th
 claims: $(READY) ## which claims another Keras changes (KERAS=keras-nightly, TENSORFLOW=…, PATCH=file.py, NB="04 06", REPORT=file.md)
 	@$(BIN)/python -m tools.claims --keras "$(KERAS)" --tensorflow "$(TENSORFLOW)" --patch "$(PATCH)" \
 		--notebooks "$(NB)" $(if $(REPORT),--report "$(REPORT)")
+
+claims-issue: $(READY) ## the report as the one issue on GitHub (REPORT=file.md); needs gh and its token
+	@$(BIN)/python -m tools.claims.issue "$(REPORT)"
 
 measured-pages: $(READY) ## measure the pages in docs/ again, each Keras in an environment of its own
 	@$(BIN)/python -m tools.measured_pages
