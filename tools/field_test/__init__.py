@@ -1,0 +1,1 @@
+"""Published models and tutorials under the probes: `make field-test`."""
