@@ -119,16 +119,19 @@ def filled(page: str, measured: dict[str, list[dict[str, str]]]) -> str:
 
 
 def atlas_table(old: dict, new: dict) -> str:
-    """The forms of the atlas that two Kerases treat otherwise, as a table."""
+    """The forms of the atlas that two Kerases treat otherwise, as a table; equal ones in one row."""
     records = [{r["form"]: r for r in atlas["records"]} for atlas in (old, new)]
-    rows = [["layer", *(atlas["keras"].replace("_", "-") for atlas in (old, new))], ["---"] * 3]
+    alike: dict[tuple[str, str], list[str]] = {}
     for form, a in records[0].items():
         b = records[1].get(form)
         if b is None or "fails" in (a["role"], b["role"]):
             continue  # a layer or an argument that only one of them has
-        told = [_told(a, b), _told(b, a)]
+        told = _told(a, b), _told(b, a)
         if told[0] != told[1]:
-            rows.append([f"`{form}`", *told])
+            alike.setdefault(told, []).append(f"`{form}`")
+    names = [atlas["keras"].replace("_", "-").replace("keras 3", "Keras 3") for atlas in (old, new)]
+    rows = [["layer", *names], ["---"] * 3]
+    rows += [[", ".join(forms), *told] for told, forms in alike.items()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -139,13 +142,13 @@ def _told(record: dict, other: dict) -> str:
         for field, name in FIELDS.items()
         if record[field] != other[field]
     ]
-    if record["warned"] != other["warned"]:
+    if record["warned"] != other["warned"] and "silently" not in record["role"]:
         parts.append("Keras warns" if record["warned"] else "Keras says nothing")
     for side in ("after", "before"):
         leak, its = record[f"leak_{side}"], other[f"leak_{side}"]
         if bool(leak) != bool(its) and None not in (leak, its):
-            told = f"by {leak:g}" if leak else "not at all"
-            parts.append(f"padding {side} the words moves them {told}")
+            by = f"by {leak:g}" if leak else "not at all"
+            parts.append(f"padding {side} the words moves them {by}")
     return "; ".join(parts)
 
 
