@@ -119,7 +119,7 @@ def filled(page: str, measured: dict[str, list[dict[str, str]]]) -> str:
 
 
 def atlas_table(old: dict, new: dict) -> str:
-    """The forms of the atlas that two Kerases treat otherwise, as a table; equal ones in one row."""
+    """The forms of the atlas that two Kerases treat otherwise; equal ones in one row."""
     records = [{r["form"]: r for r in atlas["records"]} for atlas in (old, new)]
     alike: dict[tuple[str, str], list[str]] = {}
     for form, a in records[0].items():
