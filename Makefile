@@ -22,7 +22,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward refresh translate font site claims claims-issue measured-pages release lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward seeds refresh translate font site claims claims-issue measured-pages release lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,6 +39,9 @@ test-browser: $(BROWSER) ## run the notebooks in JupyterLab in a headless Chromi
 
 ward: $(READY)   ## the probes against 300 models with a known fault, drawn anew (COUNT=, SEED=)
 	$(BIN)/python -m tests.ward $(or $(COUNT),300) $(SEED)
+
+seeds: $(READY)  ## train the models of notebook 09 with five other seeds: docs/five_seeds.md (ten minutes)
+	$(BIN)/python -m tools.five_seeds
 
 refresh: $(READY) ## execute the notebooks again and store them in normal form (NB=notebooks/01_padding.ipynb for one)
 	$(BIN)/python -m tests.refresh_notebooks $(NB)
@@ -67,6 +70,9 @@ measured-pages: $(READY) ## measure the pages in docs/ again, each Keras in an e
 
 release: $(READY) ## copies to hand out: OUT=folder, with students' notebooks without solutions and the teacher's
 	@$(BIN)/python -m tools.release "$(OUT)"
+
+handout: site    ## the pages as PDFs, in build/handout, answers at the end; needs Chromium
+	@$(SITE_BIN)/python -m tools.handout
 
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
