@@ -147,12 +147,15 @@ def templates(catalogue: Catalog) -> list[str]:
     return [message for message in translations(catalogue) if _fields(message)]
 
 
-def compiled(catalogues: Iterable[Catalog], language: str, **more: str) -> bytes:
+def compiled(
+    catalogues: Iterable[Catalog], language: str, places: tuple[str, ...], **more: str
+) -> bytes:
     """Several catalogues as one MO file, in which the first one to have a message says it.
 
     Args:
         catalogues: PO files.
         language: Their language.
+        places: How the files begin whose messages are wanted.
         **more: Further messages and what they say.
     """
     together = Catalog(locale=language, creation_date=_BEGUN, revision_date=_BEGUN, fuzzy=False)
@@ -161,7 +164,9 @@ def compiled(catalogues: Iterable[Catalog], language: str, **more: str) -> bytes
     for catalogue in catalogues:
         for message in catalogue:
             said = [message.string] if isinstance(message.string, str) else message.string
-            if message.id and all(said) and not message.fuzzy and message.id not in together:
+            here = any(place.startswith(places) for place, _ in message.locations)
+            ready = here and all(said) and not message.fuzzy
+            if message.id and ready and message.id not in together:
                 together[message.id] = Message(message.id, message.string)
     result = io.BytesIO()
     write_mo(result, together)

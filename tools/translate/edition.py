@@ -16,6 +16,7 @@ from babel.messages import Catalog
 from babel.messages.pofile import read_po
 
 PICTURES, HELPERS = "pictures", "helpers"
+NOT_PROBES = ("helpers/", *"0123456789")  # files of helpers, and notebooks
 DOCUMENTS = ("README.md", "TEACHING.md")
 
 
@@ -91,15 +92,14 @@ class Edition:
                 text = builder.text(path.read_text(encoding="utf-8"), path)
             result[target] = text.encode()
         said, drawn = self.catalogues[HELPERS], self.catalogues[PICTURES]
-        more = {TEMPLATES: "\n".join(catalogue.templates(drawn))}
-        folders = {
-            name: self.root / name / "locale" / self.language / "LC_MESSAGES"
-            for name in ("helpers", "maskprobe")
+        templates = {TEMPLATES: "\n".join(catalogue.templates(drawn))}
+        compiled = {
+            "helpers": catalogue.compiled([said, drawn], self.language, NOT_PROBES, **templates),
+            "maskprobe": catalogue.compiled([said], self.language, ("maskprobe/",)),
         }
-        result[folders["helpers"] / "helpers.mo"] = catalogue.compiled(
-            [said, drawn], self.language, **more
-        )
-        result[folders["maskprobe"] / "maskprobe.mo"] = catalogue.compiled([said], self.language)
+        for package, content in compiled.items():
+            folder = self.root / package / "locale" / self.language / "LC_MESSAGES"
+            result[folder / f"{package}.mo"] = content
         return result
 
     def update(self) -> list[Path]:
