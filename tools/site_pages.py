@@ -94,6 +94,8 @@ def links(text: str, here: Path, edition: Edition) -> str:
         start = here.parent.relative_to(ROOT).as_posix()
         file = posixpath.normpath(posixpath.join(start, target))
         page = edition.page_of(file)
+        if page == "index.md":  # which has other parts than the README
+            fragment = "#run" if fragment == "#start" else ""
         if page is not None:
             place = posixpath.dirname(edition.page_of(here.relative_to(ROOT).as_posix()) or "")
             return f"[{words}]({posixpath.relpath(page, place or '.')}{fragment})"

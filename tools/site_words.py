@@ -37,6 +37,9 @@ ENGLISH = {
     "filter": "with the words",
     "rows": "{shown} of {all} rows",
     "sort": "sort by {column}",
+    "answers": "Answers",
+    "the_answer": "The answer",
+    "at_the_end": "{what}: at the end, {number}",
     "turn": "Arrow keys or space: next and back. Esc: all slides. F: full screen.",
 }
 
@@ -75,6 +78,9 @@ CHINESE = {
     "filter": "含有词语",
     "rows": "{all} 行中的 {shown} 行",
     "sort": "按{column}排序",
+    "answers": "答案",
+    "the_answer": "答案",
+    "at_the_end": "{what}：见文末第 {number} 条",
     "turn": "方向键或空格键：翻页。Esc：总览。F：全屏。",
 }
 

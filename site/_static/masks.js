@@ -218,23 +218,66 @@
     }
   }
 
-  // For printing, everything is open; afterwards it is as it was.
-  function openForPrint() {
-    const opened = [];
+  function answered(grid) {
+    const copy = grid.cloneNode(true);
+    copy.querySelectorAll("td button").forEach((cell, i) =>
+      cell.setAttribute("aria-pressed", String(grid.dataset.answer[i] === "0")));
+    return copy;
+  }
+
+  // On paper all that is folded stands at the end, with a number where it was: there, too, a
+  // question comes before its answer. The code of Explorers is left out. Afterwards everything is
+  // as it was.
+  function paper() {
+    const article = document.querySelector("article");
+    const end = document.createElement("section");
+    end.className = "masks-answers";
+    const moved = [];
     addEventListener("beforeprint", () => {
-      for (const fold of document.querySelectorAll("details:not([open])")) {
-        fold.open = true;
-        opened.push(fold);
+      if (!article || moved.length) return;
+      const heading = document.createElement("h2");
+      heading.textContent = say("answers");
+      end.replaceChildren(heading);
+      let section = "";
+      const found = "h1, h2, h3, h4, details:not(.above-input), .masks-prediction";
+      for (const thing of article.querySelectorAll(found)) {
+        if (/^H\d$/.test(thing.tagName)) {
+          section = [...thing.childNodes].filter((n) => !n.matches?.(".headerlink")).map((n) => n.textContent).join("");
+          continue;
+        }
+        const grid = thing.matches(".masks-prediction");
+        const own = !grid && !thing.matches(".hide");
+        const what = own ? thing.querySelector("summary").textContent : say("the_answer");
+        const number = moved.length + 1;
+        const [note, title, place] = ["p", "p", "div"].map((name) => document.createElement(name));
+        note.className = "masks-at-the-end";
+        note.textContent = say("at_the_end", { what, number });
+        title.className = "masks-number";
+        title.textContent = own ? `${number} · ${section}` : `${number} · ${section} · ${what}`;
+        if (grid) thing.after(note);
+        else thing.replaceWith(note);
+        thing.open = true;
+        place.append(title, grid ? answered(thing) : thing);
+        end.append(place);
+        moved.push([note, thing]);
       }
+      if (moved.length) article.append(end);
     });
-    addEventListener("afterprint", () => opened.splice(0).forEach((fold) => { fold.open = false; }));
+    addEventListener("afterprint", () => {
+      for (const [note, thing] of moved.splice(0)) {
+        thing.open = false;
+        if (thing.matches("details")) note.replaceWith(thing);
+        else note.remove();
+      }
+      end.remove();
+    });
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".masks-explorer").forEach((figure) => new Explorer(figure));
     document.querySelectorAll(".masks-prediction").forEach(prediction);
     document.querySelectorAll("table.masks-table").forEach(table);
-    openForPrint();
+    paper();
     scrollable();
     addEventListener("resize", scrollable);
     document.addEventListener("toggle", scrollable, true); // what is folded has no width yet

@@ -41,12 +41,18 @@
   }
 
   // Room for the longest sentence: the slide must not jump.
-  function reserve(explorer) {
-    const { sentence, data } = explorer;
-    const now = sentence.textContent;
-    sentence.textContent = data.sentences.reduce((a, b) => (b.length > a.length ? b : a));
-    sentence.parentElement.style.minHeight = `${Math.ceil(sentence.offsetHeight * 1.05)}px`;
-    sentence.textContent = now;
+  function reserve(place) {
+    for (const { explorer } of place.querySelectorAll(".masks-explorer")) {
+      const { sentence, data } = explorer;
+      const now = sentence.textContent;
+      const longest = [...data.sentences].sort((a, b) => b.length - a.length).slice(0, 4);
+      const heights = longest.map((text) => {
+        sentence.textContent = text;
+        return sentence.offsetHeight;
+      });
+      sentence.parentElement.style.minHeight = `${Math.max(...heights) + 1}px`;
+      sentence.textContent = now;
+    }
   }
 
   // How much worse it is to turn the slide between two blocks than between others.
@@ -99,6 +105,7 @@
       zoom(others, small);
       for (let large = figures.length ? LARGEST : small; large >= small - 0.01; large -= 0.1) {
         zoom(figures, large);
+        reserve(made);
         if (fits()) return;
       }
     }
@@ -121,7 +128,7 @@
     const blocks = beside(rest);
     const whole = slide([heading, ...blocks]);
     place.append(whole);
-    whole.querySelectorAll(".masks-explorer").forEach((figure) => reserve(figure.explorer));
+    reserve(whole);
     for (const both of whole.querySelectorAll(".beside")) {
       // What does not fit beside an Explorer follows it.
       const later = both.firstElementChild.querySelectorAll("[data-later]");
@@ -183,6 +190,7 @@
     });
     keys(deck);
     await deck.initialize();
+    root.deck = deck; // for tests
     document.body.dataset.ready = made.length;
   });
 })();

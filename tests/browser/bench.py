@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.bench_sliders import row
 from tests.browser.conftest import FLAGS
-from tests.browser.lab import Notebook, chromium, jupyterlab
+from tests.browser.lab import Notebook, jupyterlab
+from tools.handout import chromium
 
 from playwright.sync_api import sync_playwright
 

@@ -1,6 +1,7 @@
 """One Chromium and one JupyterLab for all browser tests: `make test-browser`."""
 
-from tests.browser.lab import chromium, jupyterlab
+from tests.browser.lab import jupyterlab
+from tools.handout import chromium
 
 import pytest
 from playwright.sync_api import sync_playwright

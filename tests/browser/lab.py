@@ -30,12 +30,6 @@ SETTINGS = {
 }
 
 
-def chromium() -> str | None:
-    """Where Chromium is: `$CHROMIUM`, or the first of the usual names on the path."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
-    return next((path for path in map(shutil.which, filter(None, names)) if path), None)
-
-
 @contextmanager
 def jupyterlab(folder: Path, *, disabled: list[str] = []) -> Iterator[str]:  # noqa: B006
     """Start JupyterLab on loopback over a copy of the notebooks in `folder`.

@@ -416,19 +416,31 @@ PAPER = {"A4": (210 - 30) / 25.4 * 96, "Letter": 8.5 * 96 - 30 / 25.4 * 96}  # w
 
 @pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("paper", PAPER)
-def test_on_paper_everything_is_open_and_no_code_is_cut(open_page, path, paper):
+def test_on_paper_answers_stand_at_the_end_and_nothing_is_cut(open_page, path, paper):
     page = open_page(path.stem, width=int(PAPER[paper]))
     page.emulate_media(media="print")
+    before = page.locator("article").inner_html()
+    folds = page.locator("article details:not(.above-input)").count()
+    grids = page.locator(".masks-prediction").count()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("article details[open]").count() == folds
+    assert page.locator(".masks-answers details").count() == folds
+    assert page.locator(".masks-at-the-end").count() == folds + grids
+    for grid in page.locator(".masks-answers .masks-prediction").all():
+        pressed = [b.get_attribute("aria-pressed") for b in grid.locator("td button").all()]
+        answer = grid.get_attribute("data-answer")
+        assert pressed == ["true" if kept == "0" else "false" for kept in answer]
     cut = page.evaluate(
-        "() => [...document.querySelectorAll('article pre')]"
-        ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 80))"
+        """(width) => [...document.querySelectorAll('article pre, article table, article img')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 && e.matches('pre')
+            || e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))""",
+        int(PAPER[paper]),
     )
     assert cut == []
-    assert page.locator(".bd-sidebar-primary, .masks-check").filter(visible=True).count() == 0
+    dead = ".bd-sidebar-primary, .masks-check, .masks-controls, .masks-filter, .above-input"
+    assert page.locator(dead).filter(visible=True).count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("article details[open]").count() == 0
+    assert page.locator("article").inner_html() == before
 
 
 def test_a_notebook_prints(open_page):
