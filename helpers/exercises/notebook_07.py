@@ -148,6 +148,9 @@ def _word_precision(function: Any) -> str:
                 "That counts the words of each sentence and takes as many steps from the "
                 "front. The padding may stand anywhere."
             ): _share(true, called & _kept_by_count(mask)),
+            _("The word with id 1 is taken for padding: padding is id 0 alone."): _share(
+                true, called & (ids > 1)
+            ),
         }
         with _case(name):
             if np.isnan(got):

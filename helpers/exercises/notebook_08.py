@@ -106,6 +106,10 @@ def _misread(where: str, ids: np.ndarray, *layers: Any) -> dict:
             "is enough: `any`, not `all`.",
             where=_(where),
         ): (kept, kept.all(-1)),
+        _("The word with id 1 is taken for padding: padding is id 0 alone."): (
+            ids > 1,
+            (ids > 1).any(-1),
+        ),
         _("The polarity is flipped: True must mean *keep*."): (~kept, ~some),
     }
     return {said: _read(*masks, ids, *layers) for said, masks in wrong.items()}
@@ -118,7 +122,9 @@ def _documents() -> dict[str, np.ndarray]:
     def document(*rows: str) -> np.ndarray:
         """`"xx. x.. ..."` is three sentences, the last one padding."""
         cells = np.array([[[c == "x" for c in s] for s in row.split()] for row in rows])
-        return np.where(cells, rng.integers(1, 40, cells.shape), 0).astype("int32")
+        ids = np.where(cells, rng.integers(2, 40, cells.shape), 0).astype("int32")
+        ids[tuple(np.argwhere(cells)[0])] = 1  # a word like any other
+        return ids
 
     return {
         N_("Padding between"): document("x.x .xx xx.", "xxx ... x.x"),

@@ -217,6 +217,7 @@ WRONG = {
             lambda y, s, ids: precision(y * (ids != 0), s),
             "but not their scores",
         ),
+        "1 is padding, too": (lambda y, s, ids: precision(y, s, ids > 1), "word with id 1"),
         "recall": (recall, "That is the recall"),
         "accuracy": (accuracy, "That is an accuracy"),
         "mean of sentences": (per_sentence, "mean of the sentences"),

@@ -226,6 +226,10 @@ WRONG = {
             read(lambda ids: ~kept(ids), lambda ids: ~some(ids)),
             "polarity is flipped",
         ),
+        "1 is padding, too": (
+            read(lambda ids: np.asarray(ids) > 1, lambda ids: (np.asarray(ids) > 1).any(-1)),
+            "word with id 1",
+        ),
         "first reader only": (of_sentences, r"each \*sentence\*"),
         "documents mixed": (mixed_up, "expected"),
         "two things": (both_readers, "return the one asked for"),
