@@ -148,14 +148,14 @@ def templates(catalogue: Catalog) -> list[str]:
 
 
 def compiled(
-    catalogues: Iterable[Catalog], language: str, places: tuple[str, ...], **more: str
+    catalogues: Iterable[Catalog], language: str, places: tuple[str, ...] = (), **more: str
 ) -> bytes:
     """Several catalogues as one MO file, in which the first one to have a message says it.
 
     Args:
         catalogues: PO files.
         language: Their language.
-        places: How the files begin whose messages are wanted.
+        places: How the files begin whose messages are wanted; all, if none is named.
         **more: Further messages and what they say.
     """
     together = Catalog(locale=language, creation_date=_BEGUN, revision_date=_BEGUN, fuzzy=False)
@@ -164,7 +164,7 @@ def compiled(
     for catalogue in catalogues:
         for message in catalogue:
             said = [message.string] if isinstance(message.string, str) else message.string
-            here = any(place.startswith(places) for place, _ in message.locations)
+            here = not places or any(place.startswith(places) for place, _ in message.locations)
             ready = here and all(said) and not message.fuzzy
             if message.id and ready and message.id not in together:
                 together[message.id] = Message(message.id, message.string)
