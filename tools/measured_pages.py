@@ -46,9 +46,9 @@ def columns(page: str) -> list[str]:
     return [name.strip() for name in found[1].split("|")]
 
 
-def is_measured(page: str) -> bool:
-    """Whether a page of `docs/` is one of these."""
-    return bool(_WITH.search(page))
+def pages() -> list[Path]:
+    """The pages of `docs/` that are measured."""
+    return [p for p in sorted(DOCS.glob("*.md")) if _WITH.search(p.read_text(encoding="utf-8"))]
 
 
 def stored(page: str, column: str) -> list[dict[str, str]]:
@@ -217,8 +217,7 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--run"]:
         _answer(Path(arguments[1]), arguments[2])
         return
-    everything = [p for p in sorted(DOCS.glob("*.md")) if is_measured(p.read_text("utf-8"))]
-    for path in map(Path, arguments or everything):
+    for path in map(Path, arguments or pages()):
         print(path, flush=True)
         refresh(path)
 

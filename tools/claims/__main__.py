@@ -52,7 +52,9 @@ def main(given: list[str]) -> None:
     """
     options = _arguments(given)
     paths = _paths(options.notebooks)
-    name = re.sub(r"[^\w.]+", "-", f"{options.keras} {options.tensorflow} {options.patch}".strip())
+    name = re.sub(
+        r"[^\w.]+", "-", f"{options.keras} {options.tensorflow} {Path(options.patch).stem}".strip()
+    )
     folder = ROOT / "build" / "claims" / name.strip("-.")[-60:]
     python = Path(sys.executable)
     if options.keras or options.tensorflow:

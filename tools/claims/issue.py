@@ -35,11 +35,11 @@ def publish(report: str) -> None:
     title, last = lines[0].removeprefix("# "), lines[-1].strip("*")
     body = report
     if len(report) > MOST:
-        body = f"{report[:MOST]}\n\n… The rest is in the report that the workflow keeps.\n\n{last}\n"
+        body = (
+            f"{report[:MOST]}\n\n… The rest is in the report that the workflow keeps.\n\n{last}\n"
+        )
     gh("label", "create", LABEL, "--force", "--description", "What another Keras changes")
-    found = json.loads(
-        gh("issue", "list", "--label", LABEL, "--state", "open", "--json", "number")
-    )
+    found = json.loads(gh("issue", "list", "--label", LABEL, "--state", "open", "--json", "number"))
     if last.startswith("No claim"):
         for issue in found:
             gh("issue", "close", str(issue["number"]), "--comment", last)
