@@ -29,6 +29,10 @@ import pytest
 from fontTools.ttLib import TTFont
 from matplotlib.font_manager import fontManager
 
+# Other names for what the glossary calls otherwise, and words that talk down to readers.
+NOT_OUR_WORDS_IN_CHINESE = re.compile(
+    r"您|令牌|遮盖|遮蔽|遮罩|屏蔽|掩膜|蒙版|泄露|单元格|审计|显然|很简单|只需要?简单"
+)
 EDITIONS = {name: Edition(name) for name in LANGUAGES}
 TRANSLATED = [
     (name, path) for name in LANGUAGES for path in sorted((ROOT / "notebooks" / name).glob("*"))
@@ -109,6 +113,15 @@ def test_no_sentence_of_an_explorer_is_english():
                     stored = json.loads(stored) if isinstance(stored, str) else stored
                     for sentence in stored["sentences"]:
                         assert re.search(r"[\u4e00-\u9fff]", sentence), f"{path.name}: {sentence}"
+
+
+def test_words_are_those_of_the_glossary():
+    old = 0  # the word of older books: named once, for who comes from them
+    for name, found in EDITIONS["zh"].catalogues.items():
+        for said in catalogue.translations(found).values():
+            assert not (odd := NOT_OUR_WORDS_IN_CHINESE.findall(said)), f"{name}: {odd} in {said}"
+            old += said.count("遮挡")
+    assert old <= 1
 
 
 # How messages are found
