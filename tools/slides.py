@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from helpers import states
@@ -67,8 +68,9 @@ def parts(path: Path, edition: Edition, pictures: Path) -> list[Part]:
         pictures: The folder for its pictures.
     """
     notebook = notebooks.read(path)
-    checks = {exercise.check for exercise in notebooks.exercises(notebook)}
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    stubs = {i for i in code if "exercise" in notebook.cells[i].metadata.get("tags", [])}
+    checks = {after for here, after in pairwise(code) if here in stubs}
     result: list[Part] = []
     number = 0
     for i, cell in enumerate(notebook.cells):
