@@ -43,6 +43,18 @@ def test_links_lead_to_pages_and_dead_ones_go(text, expected, monkeypatch):
     assert links(text, HERE, ENGLISH) == expected
 
 
+def test_docs_lead_to_pages_and_to_headings_that_are_still_there():
+    here = site_pages.ROOT / "docs" / "keras_3_16.md"
+    there = "[a](../notebooks/00_start_here.ipynb#The-series)"
+    assert links(site_pages.dated(there), here, ENGLISH) == there.replace("notebooks/", "")
+    gone = "[a](../notebooks/00_start_here.ipynb#A-heading-of-old)"
+    assert links(site_pages.dated(gone), here, ENGLISH) == "[a](../00_start_here.ipynb)"
+    docs = sorted((site_pages.ROOT / "docs").glob("*.md"))
+    assert here in docs
+    for path in docs:
+        assert ENGLISH.page_of(path.relative_to(site_pages.ROOT).as_posix()) == f"docs/{path.name}"
+
+
 def test_a_named_repository_shows_its_files_and_launches_notebooks(monkeypatch):
     assert all("binder" not in url for _, url, _ in site_pages.ways(HERE, ENGLISH))
     monkeypatch.setattr(site_pages, "REPOSITORY", "owner/name")

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from tools.site_pages import REPOSITORY, ROOT, Edition, contents, explorer, links, page
+from tools.site_pages import REPOSITORY, ROOT, Edition, contents, dated, explorer, links, page
 from tools.site_words import ENGLISH, SPHINX
 from tools.used_styles import used_rules
 
@@ -49,7 +49,7 @@ def write_source(edition: Edition, source: Path) -> None:
     if edition.language == "en":
         for path in sorted((ROOT / "docs").glob("*.md")):
             (source / "docs").mkdir(exist_ok=True)
-            text = links(path.read_text(encoding="utf-8"), path, edition)
+            text = links(dated(path.read_text(encoding="utf-8")), path, edition)
             (source / "docs" / path.name).write_text(text, encoding="utf-8")
     start = (source / f"index.{edition.language}.md").rename(source / "index.md")
     text = start.read_text(encoding="utf-8")

@@ -80,6 +80,26 @@ def anchor(title: str) -> str:
     return re.sub(r"\s", "-", title.strip())
 
 
+def dated(text: str) -> str:
+    """A page of `docs/`: where a heading that it points to is gone, it points to the notebook.
+
+    Such a page says what was found on a day; the notebooks go on.
+    """
+
+    def replaced(match: re.Match) -> str:
+        path = notebooks.FOLDER / match["file"]
+        there = path.is_file() and match["anchor"] in {
+            anchor(title.replace("`", ""))
+            for cell in notebooks.read(path).cells
+            if cell.cell_type == "markdown"
+            for title in re.findall(r"^#+ (.+)$", cell.source, re.M)
+        }
+        return match[0] if there else f"(../notebooks/{match['file']})"
+
+    pattern = r"\(\.\./notebooks/(?P<file>[\w.-]+\.ipynb)#(?P<anchor>[^)\s]*)\)"
+    return re.sub(pattern, replaced, text)
+
+
 def links(text: str, here: Path, edition: Edition) -> str:
     """`text` of the file `here`, its links leading to pages instead of files.
 
