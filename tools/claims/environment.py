@@ -21,8 +21,7 @@ try:
     found["tf_keras"] = importlib.metadata.version("tf_keras")
 except importlib.metadata.PackageNotFoundError:
     pass
-found["Python"] = platform.python_version()
-found["machine"] = f"{platform.system()} {platform.machine()}"
+found["Python"] = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
 print(json.dumps(found))
 """
 

@@ -256,7 +256,8 @@ def _noise(findings: list[Findings], where: Path) -> list[str]:
     words = {
         "A new warning": lambda f: [(_code(message), over) for message, over in f.warnings],
         "A version that is printed": lambda f: [
-            (f"{_code(change.old)} → {_code(change.new)}", over) for change, over in f.versions
+            (" → ".join(_code(text) for text in (change.old, change.new) if text), over)
+            for change, over in f.versions
         ],
         "Fails to run": lambda f: [(_code(error), over) for over, error in f.fails],
         "Not compared": lambda f: [(why, over) for over, why in f.unseen],
