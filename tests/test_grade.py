@@ -62,6 +62,7 @@ def test_work_is_marked_though_a_cell_fails_and_a_check_is_lost(tmp_path, origin
         s13="def pad_readings(series):\n    return series[",
         c12='check("1.2", mine)',
     )
+    cells[4:6] = cells[5], cells[4]  # the check of 1.2 stands before the answer
     del cells[3]  # the check of 1.1
     cells.insert(2, new_code_cell("input('your name?')"))
     cells.append(new_code_cell("del keras"))

@@ -153,7 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(str(error))
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", newline="" if stream is sys.stdout else None)
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stdout.reconfigure(newline="")  # as the csv module asks
     limits = Limits(asked.seconds, asked.in_all, asked.memory)
     return asyncio.run(mark_all(paths, series, limits, asked.jobs))
 

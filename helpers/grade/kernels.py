@@ -21,6 +21,7 @@ from helpers.grade.series import Exercise, NoSubmission, Original, Submission, s
 from helpers.language import _
 
 import psutil
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 NOT_RUN, LOOK = "not run", "look at it"
@@ -89,7 +90,9 @@ class _Run:
 
     def __init__(self, submitted: Submission, limits: Limits) -> None:
         self.submitted, self.limits = submitted, limits
-        self.manager = AsyncKernelManager()
+        # This Python's own kernel: another of the name may stand in the user's folder.
+        specs = KernelSpecManager(kernel_dirs=[])
+        self.manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
         self.client = self.manager.client
         self.key = b""
         self.ends = math.inf
@@ -140,6 +143,9 @@ class _Run:
                     if reply["status"] == "error" and not allowed:
                         self.errors[i] = _error(reply)
             for exercise in due.get(i, []):
+                self.said[exercise.number] = await self.judge(exercise)
+        for exercise in self.submitted.original.exercises:
+            if not _is_answered(self.said[exercise.number]):  # it may stand further down
                 self.said[exercise.number] = await self.judge(exercise)
 
     async def judge(self, exercise: Exercise) -> dict[str, Any] | str:
@@ -259,6 +265,10 @@ class _Run:
         for i in own or list(self.errors)[:1]:
             text += " " + _("Cell {i}: {error}.", i=i + 1, error=self.errors[i])
         return text
+
+
+def _is_answered(said: dict[str, Any] | str) -> bool:
+    return isinstance(said, str) or said.get("outcome") not in (None, "not attempted")
 
 
 def _value(reply: dict[str, Any]) -> str:
