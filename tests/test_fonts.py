@@ -47,7 +47,7 @@ def test_a_changed_font_changes_tokens_that_were_drawn_before():
 def test_a_font_that_is_not_installed_leaves_ours(recwarn):
     with matplotlib.rc_context({"font.family": ["No Such Font"]}):
         plot_mask([1, 0], title="still in letters").canvas.draw()
-        assert families() == ALWAYS
+        assert families()[: len(ALWAYS)] == ALWAYS
     assert not list(recwarn)
 
 
