@@ -1,4 +1,4 @@
-"""See `run`: a process started by another one finds its functions there, and not in a main module."""
+"""See `run`: processes started by another find its functions there, not in a main module."""
 
 import sys
 

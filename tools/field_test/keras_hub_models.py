@@ -146,16 +146,21 @@ class Backbone:
         backbone = getattr(keras_hub.models, f"{name.partition(',')[0]}Backbone")
         self.model = backbone(**settings, dtype=dtype)
         self.names = {x.name: x.dtype for x in self.model.inputs}
-        self.start = [np.asarray(w, "float32") for w in self.model.get_weights()]
+        self.start = [np.asarray(w, "float32") for w in self.model.trainable_weights]
         heard = ("encoder_input_values", "encoder_features")
         self.sound = next((x for x in self.names if x in heard), "")
         self.compute_dtype = dtype
 
     def draw(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        self.model.set_weights(
-            [w + rng.normal(size=w.shape) * (0.3 if w.ndim > 1 else 0.1) for w in self.start]
-        )
+        for weight, start in zip(self.model.trainable_weights, self.start):
+            spread = 0.3 if start.ndim > 1 else 0.1
+            weight.assign(start + rng.normal(size=start.shape) * spread)
+
+    def forget_positions(self) -> None:
+        for weight in self.model.trainable_weights:
+            if "position" in weight.path:
+                weight.assign(np.zeros(weight.shape))
 
     def __call__(self, inputs: Inputs) -> Any:
         given = {}

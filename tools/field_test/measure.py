@@ -47,6 +47,9 @@ def rows_of(subject: Subject) -> list[dict[str, Any]]:
         row["skipping"] = (
             leak(subject, models, FEWER, "pre", target, skip=True) if subject.positions else None
         )
+        if row["skipping"] is None and row["before"].get("sound") is False:
+            # What if all positions were alike? Then padding in front cannot move them.
+            row["no positions"] = leak(subject, models, FEWER, "pre", target, forget=True)
         row["bfloat16"] = leak(subject, coarse, {1: (0, 1)}, "post", target)
         row["mates"] = mates(subject, models) if not target else rows[0]["mates"]
         row["sees"] = sees(subject, models[1], target)
@@ -62,6 +65,7 @@ def leak(
     target: bool,
     skip: bool = False,
     double: bool = False,
+    forget: bool = False,
 ) -> dict[str, Any]:
     """The largest leak over seeds and sizes, as a share of the largest output.
 
@@ -84,6 +88,8 @@ def leak(
                 options["output_lengths"] = steps
             try:
                 model.draw(seed)
+                if forget:
+                    model.forget_positions()
                 size_of_output = largest(model, inputs)
                 result = padding_leak(
                     model, inputs, lengths=lengths, replace_pads=subject.fixed, **options
@@ -93,7 +99,7 @@ def leak(
             share = float(result.max()) / size_of_output
             if not result.sound and share < DOUBTFUL and not double:
                 exact = {size: subject.build(size, "float64")}
-                again = leak(subject, exact, {size: (seed,)}, side, target, skip, double=True)
+                again = leak(subject, exact, {size: (seed,)}, side, target, skip, True, forget)
                 if "failed" not in again:
                     found["float64"] = again["share"]
                     found["sound"] &= again["sound"]

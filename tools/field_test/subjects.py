@@ -24,7 +24,10 @@ class Model(Protocol):
         """Outputs for `ids`, `mask` and, as they apply, `positions`, `target`, `target_mask`."""
 
     def draw(self, seed: int) -> None:
-        """Moves all weights at random; `seed` decides where to."""
+        """Moves all trained weights at random; `seed` decides where to."""
+
+    def forget_positions(self) -> None:
+        """Sets the tables of positions to zero, so that all positions are alike."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,8 @@ class Subject:
         positions: Whether the model takes position ids.
         features: Features of a frame for audio models that do not take samples.
         fixed: Whether the model is built for one number of steps.
-        causal: Whether each step is meant to see earlier steps only.
         steps: For outputs with another number of steps: how many are real of `n`.
-        no_mask: Whether the model takes no mask.
+        lengths: For audio models that take samples: how many, by size.
     """
 
     library: str

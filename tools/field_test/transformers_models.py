@@ -242,7 +242,8 @@ class Published:
         torch.manual_seed(0)
         model = transformers.AutoModel.from_config(config).eval()
         self.name = type(model).__name__ + (f", {special}" if special else "")
-        self.start = {key: value.clone() for key, value in model.named_parameters()}
+        # Not what is computed once and frozen, such as sinusoids of positions.
+        self.start = {k: v.detach().clone() for k, v in model.named_parameters() if v.requires_grad}
         self.model, self.dtype, self.torch = model.to(getattr(torch, dtype)), dtype, torch
         self.text = "input_ids" in _arguments(model)
 
@@ -250,9 +251,16 @@ class Published:
         rng = self.torch.Generator().manual_seed(seed)
         with self.torch.no_grad():
             for key, value in self.model.named_parameters():
-                spread = 0.3 if value.ndim > 1 else 0.1
-                noise = self.torch.randn(value.shape, generator=rng) * spread
-                value.copy_(self.start[key] + noise)
+                if key in self.start:
+                    spread = 0.3 if value.ndim > 1 else 0.1
+                    noise = self.torch.randn(value.shape, generator=rng) * spread
+                    value.copy_(self.start[key] + noise)
+
+    def forget_positions(self) -> None:
+        with self.torch.no_grad():
+            for key, value in self.model.named_parameters():
+                if "position" in key or "wpe" in key:
+                    value.zero_()
 
     def __call__(self, inputs: Inputs) -> Any:
         given = {}
