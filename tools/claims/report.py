@@ -28,7 +28,7 @@ PAGE = """<!DOCTYPE html>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto }}
-pre {{ overflow-x: auto; padding: .6rem; border: 1px solid }}
+pre {{ white-space: pre-wrap; padding: .6rem; border: 1px solid }}
 blockquote {{ margin-left: 0; padding-left: 1rem; border-left: 3px solid }}
 </style></head><body>
 {body}</body></html>
