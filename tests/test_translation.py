@@ -113,6 +113,7 @@ def test_no_sentence_of_an_explorer_is_english():
                     stored = json.loads(stored) if isinstance(stored, str) else stored
                     for sentence in stored["sentences"]:
                         assert re.search(r"[\u4e00-\u9fff]", sentence), f"{path.name}: {sentence}"
+                        assert not re.search(r"[\u4e00-\u9fff。][.;]", sentence), sentence
 
 
 def test_words_are_those_of_the_glossary():
