@@ -129,26 +129,7 @@ def outputs_of(cell) -> list:
     ]
 
 
-# Some cells of these draw weights or name layers anew when they are run again, so that digits
-# and names such as `gru_1` differ. An error in the second run is a failure here, too.
-DRAW_ANEW = {"07", "08", "09", "10"}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path,
-            marks=pytest.mark.xfail(
-                path.name[:2] in DRAW_ANEW,
-                reason="a cell draws weights or names layers anew",
-                raises=AssertionError,
-            ),
-        )
-        for path in notebooks.PATHS
-    ],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", notebooks.PATHS, ids=lambda path: path.stem)
 def test_each_cell_run_twice_in_a_row_gives_the_same(path):
     """A reader runs a cell again to see it once more; it must not depend on how often."""
     notebook = notebooks.read(path)
