@@ -132,7 +132,8 @@ EXPLAINED = [
         "Transformers", ("NystromformerModel",), "design",
         "A convolution over the values, 65 steps wide by default, is added to what attention "
         "finds, and reads padded steps "
-        f"({line(HF, 'nystromformer/modeling_nystromformer.py', 212)}). The model is built for one length.",
+        f"({line(HF, 'nystromformer/modeling_nystromformer.py', 212)}). "
+        "The model is built for one length.",
         "By the source.", "Pad to the length that the model is built for, always.",
         special="as it comes",
     ),
