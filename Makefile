@@ -10,6 +10,11 @@ SITE_BIN := .venv-site/bin
 SITE := .venv-site/ready
 FONT_BIN := .venv-font/bin
 FONT := .venv-font/ready
+# The field test's environment is its own. On Linux the default wheel of PyTorch brings CUDA along.
+FIELD_BIN := .venv-field-test/bin
+FIELD := .venv-field-test/ready
+TORCH := 2.13.0
+TORCH_BUILD = torch==$(TORCH)$(if $(filter Linux,$(shell uname -s)),+cpu)
 UV := 0.13.9
 
 # JupyterLab would ask the network for news and for updates, and the reader whether it may.
@@ -22,7 +27,7 @@ export CUDA_VISIBLE_DEVICES = -1
 # Byte-code makes TensorFlow start three times as fast; some environments switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test test-browser ward seeds refresh translate font site claims claims-issue measured-pages release lint format bench bench-browser lock clean help
+.PHONY: lab test test-browser ward seeds refresh translate font site claims claims-issue measured-pages release field-test lint format bench bench-browser lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -74,6 +79,9 @@ release: $(READY) ## copies to hand out: OUT=folder, with students' notebooks wi
 handout: site    ## the pages as PDFs, in build/handout, answers at the end; needs Chromium
 	@$(SITE_BIN)/python -m tools.handout
 
+field-test: $(FIELD) ## published models and tutorials under the probes: docs/field_test.md (MODELS="bert t5" for some)
+	$(FIELD_BIN)/python -m tools.field_test $(MODELS)
+
 lint: $(READY)   ## check style, in helpers, tests and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -97,9 +105,12 @@ lock: $(READY)   ## pin every dependency again, with hashes, for all platforms
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-site.lock
 	$(BIN)/uv pip compile requirements-font.in --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-font.lock
+	$(BIN)/uv pip compile requirements-field-test.in --universal --python-version 3.11 \
+		--excludes tools/field_test/excluded.txt --no-emit-package torch \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet -o requirements-field-test.lock
 
 clean:           ## remove the environments
-	rm -rf .venv .venv-site .venv-font
+	rm -rf .venv .venv-site .venv-font .venv-field-test
 
 # `ready` is written last: an install that was interrupted starts again from nothing.
 # uv is three times as fast as pip; where it finds no index (a mirror that only pip is told of), pip does it.
@@ -129,3 +140,15 @@ $(FONT): requirements-font.lock
 	@$(PYTHON) -m venv --clear .venv-font
 	@$(FONT_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-font.lock
 	@touch $(FONT)
+
+# The lock holds what PyTorch needs, and PyTorch itself comes by its version and its build: pip
+# must know where the CPU builds are, from its own settings or from PIP_EXTRA_INDEX_URL.
+$(FIELD): requirements-field-test.lock
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 found. Name one: make PYTHON=/path/to/python3.12 field-test"; exit 1; }
+	@echo "Setting up .venv-field-test: 2.6 GB, some minutes, once."
+	@$(PYTHON) -m venv --clear .venv-field-test
+	@$(FIELD_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-field-test.lock
+	@$(FIELD_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCH_BUILD) \
+	  || { echo "pip finds no $(TORCH_BUILD). Set PIP_EXTRA_INDEX_URL to the address that PyTorch's installation page gives for the CPU."; exit 1; }
+	@$(FIELD_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(FIELD)
