@@ -141,8 +141,10 @@ class Backbone:
     """A backbone, called with the field test's names."""
 
     def __init__(self, name: str, settings: dict[str, Any], dtype: str):
+        import keras
         import keras_hub
 
+        keras.utils.set_random_seed(0)
         backbone = getattr(keras_hub.models, f"{name.partition(',')[0]}Backbone")
         self.model = backbone(**settings, dtype=dtype)
         self.names = {x.name: x.dtype for x in self.model.inputs}

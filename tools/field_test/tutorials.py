@@ -14,6 +14,7 @@ from tools.field_test.subjects import Inputs, real
 import numpy as np
 
 LENGTHS, TARGETS = [10, 7, 4, 8], [6, 3, 5, 4]
+EIGHTHS = [32, 24, 8, 16]  # three convolutions of stride 2 leave an eighth
 VOCABULARY, FRAME = 20, 6
 SPREAD = 0.5  # of the random weights
 SEEDS = (0, 1)
@@ -125,8 +126,8 @@ TUTORIALS = [
         "padded sound.",
         "The loss of the padded steps is 0, and the mean is taken over all steps: the longer the "
         "padding, the smaller the loss. The padded sound is read like silence.",
-        "`reduction=\"mean_with_sample_weight\"` in the loss; for the sound, a mask halved with "
-        "each convolution.",
+        "`reduction=\"mean_with_sample_weight\"` in the loss; for the sound, clips of whole "
+        "eighths of frames and a mask halved with each convolution.",
         ("speech",), batch="frames and target", loss="weights, mean over all",
     ),
     Tutorial(
@@ -300,6 +301,9 @@ def measured(tutorial: Tutorial) -> dict[str, Any]:
 def _build(tutorial: Tutorial, mended: bool) -> Any:
     from tools.field_test import tutorial_models
 
+    import keras
+
+    keras.utils.set_random_seed(0)
     name, *arguments = tutorial.model
     made = getattr(tutorial_models, name)
     return made(*arguments) if len(arguments) == 2 and name[0] == "r" else made(*arguments, mended)
@@ -308,10 +312,11 @@ def _build(tutorial: Tutorial, mended: bool) -> Any:
 def _batch(tutorial: Tutorial, seed: int) -> tuple[Inputs, dict[str, Any]]:
     """A padded batch, and how its padding is told to the probe."""
     rng = np.random.default_rng(seed)
-    mask = real(LENGTHS, tutorial.side)
+    lengths = EIGHTHS if tutorial.batch == "frames and target" else LENGTHS
+    mask = real(lengths, tutorial.side)
     whole = rng.integers(1, VOCABULARY, size=mask.shape).astype("int32")
     inputs: Inputs = {"ids": np.where(mask, whole, 0).astype("int32")}
-    options: dict[str, Any] = {"lengths": LENGTHS, "side": tutorial.side, "which": ("ids",)}
+    options: dict[str, Any] = {"lengths": lengths, "side": tutorial.side, "which": ("ids",)}
     targets = real(TARGETS, "post")
     words = np.where(targets, rng.integers(1, VOCABULARY, size=targets.shape), 0).astype("int32")
     if "frames" in tutorial.batch:
