@@ -157,6 +157,7 @@ def test_a_message_is_a_paragraph_an_item_a_row_a_heading():
             "",
             "> **Predict.** What",
             "> comes?",
+            "After it.",
             "",
             "| a | `b` |",
             "|---|---|",
@@ -171,7 +172,8 @@ def test_a_message_is_a_paragraph_an_item_a_row_a_heading():
         ]
     )
     found = ["Two *words*", "One\nparagraph.", "first", "second\n   goes on"]
-    found += ["**Predict.** What\ncomes?", "a | `b`", "Hint 1.1"]
+    found += ["**Predict.** What\ncomes?", "After it.", "a | `b`", "Hint 1.1"]
+    assert markdown.translated(source, lambda message: message) == source
     assert markdown.messages(source) == found
     assert markdown.messages(source, comments=True) == [*found, "not a message"]
     upper = markdown.translated(source, str.upper)
