@@ -140,6 +140,11 @@ def hint(error: ModelFailed, arrays: Arrays, model: Any) -> str:
     module = framework(model) == "torch"
     if "must be tensor, not" in text or (module and "numpy" in text) or (module and "list" in text):
         return _("a PyTorch model takes PyTorch tensors: give torch.as_tensor(inputs)")
+    if module and "dict" in text:
+        return _(
+            "a PyTorch module is given the dict as it is; models of Transformers want what is in "
+            "it by name: lambda x: model(**x)"
+        )
     floats = [key for key, a in arrays.items() if a.dtype.kind == "f" and (a == np.floor(a)).all()]
     if floats and any(word in text for word in ("float", "double", "int", "index")):
         return _(
