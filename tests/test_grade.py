@@ -96,7 +96,8 @@ def test_a_submission_does_not_mark_itself(tmp_path, originals):
     )
     rows = marked(write(tmp_path / "cheat.ipynb", cells), originals)
     assert (rows["1.1"].outcome, rows["1.1"].score) == ("look at it", "")
-    assert "replaces" in rows["1.1"].message
+    assert "engine.check" in rows["1.1"].message
+    assert "has shape (1, 1); expected" in rows["1.1"].message, "our check says what is wrong"
     assert (rows["1.2"].outcome, rows["1.2"].score) == ("look at it", "")
     assert "says correct, but cell 3 uses `__code__`" in rows["1.2"].message
     assert (rows["1.3"].outcome, rows["1.3"].score) == ("look at it", "")
