@@ -190,6 +190,8 @@ def test_words_in_pictures_are_found():
     assert "station" in found  # axes
     assert "change" in found  # the scale, in a dict of options
     assert "mask of the first part" in found  # a key of the dict that is drawn
+    assert "no padding mask" in found  # a key that is put into one
+    assert "padded, declared" in found  # two words, not a tuple of names
     assert not found & {"int32", "Solution", "exercise", "alone"}
 
 

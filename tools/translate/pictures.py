@@ -75,7 +75,7 @@ def _literals(tree: ast.AST) -> Iterator[ast.expr]:
     skipped: list[ast.AST] = []
     if isinstance(tree, ast.Call) and getattr(tree.func, "id", "") in _NOT_DRAWN:
         return
-    if isinstance(tree, ast.Subscript):
+    if isinstance(tree, ast.Subscript) and isinstance(tree.ctx, ast.Load):
         skipped = [tree.slice]
     elif isinstance(tree, ast.Compare):
         skipped = [n for n in (tree.left, *tree.comparators) if isinstance(n, ast.Constant)]
@@ -138,7 +138,9 @@ def _is_code(text: str) -> bool:
     plain = re.sub(r"\{\w+\}", " ", text)
     code = r"\S*(?:[_=()…]|[a-z][A-Z]|[A-Z]{2}|\w\.\w)\S*"
     try:
-        if not isinstance(ast.parse(plain.strip(), mode="eval").body, ast.Name):
+        body = ast.parse(plain.strip(), mode="eval").body
+        words = body.elts if isinstance(body, ast.Tuple) else [body]  # "padded, declared"
+        if not all(isinstance(word, ast.Name) for word in words):
             return True
     except SyntaxError:
         pass
