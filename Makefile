@@ -32,9 +32,12 @@ unexport PYTHONDONTWRITEBYTECODE
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
+# Said on the command line only: many systems have a variable LANGUAGE, such as en_GB:en.
+EDITION := $(if $(filter command,$(origin LANGUAGE)),$(LANGUAGE)/)
+
 lab: $(READY)    ## open the first notebook in JupyterLab (on this machine only, with a token; LANGUAGE=zh)
 	$(BIN)/jupyter lab --ip=127.0.0.1 $(NO_NEWS) $(if $(filter 0,$(shell id -u)),--allow-root) \
-		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/$(addsuffix /,$(LANGUAGE))00_start_here.ipynb
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/$(EDITION)00_start_here.ipynb
 
 test: $(READY)   ## run everything: each notebook executed and compared, the helpers, the exercises
 	$(BIN)/python -m pytest
