@@ -241,7 +241,9 @@ def test_a_refused_solution_and_an_accepted_mistake_are_claims():
 def test_the_report_is_one_page_and_text_is_data(tmp_path):
     path = next(path for path in notebooks.PATHS if path.name.startswith("04"))
     change = Change("", "``` <script>", "</pre><img src=x>")
-    claim = report.Claim(5, "A heading (of two)", "", ("A *sentence*.",), (change,))
+    claim = report.Claim(
+        5, "A heading (of two)", "", ("A *sentence* with <script>alert(1)</script>.",), (change,)
+    )
     versions = {"Keras": "3.99.0"}
     text = report.markdown([report.Findings(path, [claim])], versions, versions, tmp_path / "r.md")
     target = re.search(r"\]\(([^)#]+)#A-heading-%28of-two%29\)", text)[1]
@@ -331,6 +333,14 @@ print(f"twice: {2 * x}")
 
 The end.
 """
+
+
+def test_code_that_one_keras_refuses_is_told_in_its_column():
+    failing = PAGE.replace("2 * x}", "2 / 0}")
+    found = measured_pages.run(failing)
+    assert found[1][""] == "fails: ZeroDivisionError"
+    page = measured_pages.filled(PAGE, {"A 1": measured_pages.run(PAGE), "B 2": found})
+    assert "| twice | 4 | fails: ZeroDivisionError |" in page
 
 
 def test_a_measured_page_says_what_its_code_prints():
