@@ -161,7 +161,7 @@ class Backbone:
 
     def forget_positions(self) -> None:
         for weight in self.model.trainable_weights:
-            if "position" in weight.path:
+            if "position" in weight.path.replace("token_and_position", ""):
                 weight.assign(np.zeros(weight.shape))
 
     def __call__(self, inputs: Inputs) -> Any:

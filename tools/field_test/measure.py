@@ -51,6 +51,9 @@ def rows_of(subject: Subject) -> list[dict[str, Any]]:
             # What if all positions were alike? Then padding in front cannot move them.
             row["no positions"] = leak(subject, models, FEWER, "pre", target, forget=True)
         row["bfloat16"] = leak(subject, coarse, {1: (0, 1)}, "post", target)
+        if row["after"].get("sound") and row["bfloat16"].get("sound") is False:
+            row["bfloat16"] |= rounding(subject, models[1], coarse[1], target)
+            row["bfloat16"]["sound"] = within(row["bfloat16"])
         row["mates"] = mates(subject, models) if not target else rows[0]["mates"]
         row["sees"] = sees(subject, models[1], target)
         row["seconds"] = round(time.monotonic() - begun, 1)
@@ -110,6 +113,34 @@ def leak(
             if result.rows_depend:
                 found["rows depend"] = True
     return found
+
+
+def rounding(subject: Subject, model: Model, coarse: Model, target: bool) -> dict[str, float]:
+    """How far bfloat16 itself moves the outputs from those in float32, padding left as it is."""
+    from maskprobe.frameworks import to_numpy
+
+    most = 0.0
+    for seed in (0, 1):
+        inputs, _ = subject.batch(1, "post", seed)
+        if target:
+            inputs, _ = with_target(inputs, 1, "post", seed)
+        model.draw(seed)
+        coarse.draw(seed)
+        exact, rough = to_numpy(model(inputs)), to_numpy(coarse(inputs))
+        where = np.isfinite(exact) & np.isfinite(rough)
+        steps = inputs.get("target_mask", inputs["mask"])
+        if steps.shape == exact.shape[:2]:
+            where &= steps.astype(bool)[..., None]
+        most = max(most, float(np.abs(exact - rough)[where].max() / np.abs(exact[where]).max()))
+    return {"rounding": float(f"{most:.2g}")}
+
+
+def within(found: dict[str, Any]) -> bool:
+    """Whether what moved in bfloat16 is rounding, where float32 shows no leak.
+
+    The padded and the unpadded run may each be off by as much as was measured.
+    """
+    return found["share"] <= 2 * found["rounding"]
 
 
 def largest(model: Model, inputs: Inputs) -> float:

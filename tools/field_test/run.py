@@ -84,24 +84,37 @@ def main(words: list[str]) -> int:
         return 0
     from tools.field_test.page import write
 
-    data = {
-        "date": date.today().isoformat(),
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-        "versions": {name: v for name in PACKAGES if (v := installed(name))},
-        "rows": [row for row in rows if "tutorial" not in row],
-        "tutorials": [row for row in rows if "tutorial" in row],
-    }
-    for row in data["rows"]:
-        row.pop("seconds", None)
-    lines = [json.dumps(row, ensure_ascii=False) for row in data["rows"]]
-    told = [json.dumps(row, ensure_ascii=False) for row in data["tutorials"]]
-    head = {key: data[key] for key in ("date", "minutes", "versions")}
-    text = json.dumps(head, ensure_ascii=False)[:-1]
-    text += ',\n"rows": [\n' + ",\n".join(lines) + '\n],\n"tutorials": [\n' + ",\n".join(told)
-    DATA.write_text(text + "\n]}\n", encoding="utf-8")
+    data = gathered(rows, round((time.monotonic() - begun) / 60, 1))
+    DATA.write_text(as_text(data), encoding="utf-8")
     write(data)
     print(f"{len(chosen)} subjects in {data['minutes']} minutes: {DATA.name} and its page written.")
     return 0
+
+
+def gathered(rows: list[dict[str, Any]], minutes: float) -> dict[str, Any]:
+    """What is stored: when and with what it was measured, and what was found."""
+    return {
+        "date": date.today().isoformat(),
+        "minutes": minutes,
+        "versions": {name: v for name in PACKAGES if (v := installed(name))},
+        "rows": [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in rows
+            if "tutorial" not in row
+        ],
+        "tutorials": [row for row in rows if "tutorial" in row],
+    }
+
+
+def as_text(data: dict[str, Any]) -> str:
+    """The data as JSON, one row a line, so that a difference can be read."""
+    head = {key: value for key, value in data.items() if not isinstance(value, list)}
+    text = json.dumps(head, ensure_ascii=False)[:-1]
+    for key, rows in data.items():
+        if isinstance(rows, list):
+            lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+            text += f',\n"{key}": [\n{lines}\n]'
+    return text + "}\n"
 
 
 def installed(package: str) -> str | None:
