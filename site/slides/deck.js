@@ -131,8 +131,11 @@
     reserve(whole);
     for (const both of whole.querySelectorAll(".beside")) {
       // What does not fit beside an Explorer follows it.
-      const later = both.firstElementChild.querySelectorAll("[data-later]");
-      if (both.firstElementChild.offsetHeight > HEIGHT) both.after(...later);
+      const left = both.firstElementChild;
+      if (left.offsetHeight <= HEIGHT) continue;
+      const later = [...left.querySelectorAll("[data-later]")];
+      later.forEach((block) => block.classList.remove("fragment"));
+      both.after(...later);
     }
     blocks.splice(0, Infinity, ...[...whole.children].slice(1));
     const top = (block) => block.getBoundingClientRect().top;
