@@ -462,8 +462,8 @@ class StepwiseTranslator(keras.Model):
         return ops.concatenate(steps, axis=1)
 
 
-class CaptionsWithPicture(layers.Layer):
-    """A caption's tokens look at the regions of one picture that all rows share."""
+class CaptionsWithPicture(keras.Model):
+    """A caption's tokens and their positions, of a batch and of one row, added by a layer."""
 
     def __init__(self, mended: bool):
         super().__init__()
@@ -471,7 +471,7 @@ class CaptionsWithPicture(layers.Layer):
         self.tokens = layers.Embedding(VOCABULARY, WIDTH, mask_zero=True)
         self.positions = layers.Embedding(LONGEST, WIDTH)
         self.add, self.attend, self.forward = layers.Add(), Attention(), Forward()
-        self.back = LooksBack()
+        self.back, self.out = LooksBack(), layers.Dense(VOCABULARY)
 
     def call(self, x: Any) -> Any:
         mask = ops.expand_dims(ops.not_equal(x, 0), 1)
@@ -480,13 +480,7 @@ class CaptionsWithPicture(layers.Layer):
             x = self.tokens(x) + self.positions(places)
         else:
             x = self.add([self.tokens(x), self.positions(places)])
-        return self.forward(self.attend(x, x, ops.logical_and(mask, self.back(x))))
-
-
-def captions_with_picture(mended: bool) -> keras.Model:
-    given = ids()
-    x = CaptionsWithPicture(mended)(given)
-    return keras.Model(given, layers.Dense(VOCABULARY)(x))
+        return self.out(self.forward(self.attend(x, x, ops.logical_and(mask, self.back(x)))))
 
 
 def recurrent_classifier(kind: str, mask_zero: bool) -> keras.Model:

@@ -162,7 +162,7 @@ TUTORIALS = [
     ),
     Tutorial(
         "English-to-Spanish translation with a Transformer, Keras 3, as published (1 decoder)",
-        f"{KERAS_IO}/501fb4cbe62e5b5c434393f512a452ef833640a1/examples/nlp/"
+        f"{KERAS_IO}/1909c6710cd3f5af6401f1176dcee9e26781b4f3/examples/nlp/"
         "neural_machine_translation_with_transformer.py",
         "loss", "Padding is masked in the encoder and in the decoder.",
         "The masks work. The accuracy is weighted by the mask of the decoder's *input*, which "
@@ -172,7 +172,7 @@ TUTORIALS = [
     ),
     Tutorial(
         "The same with 2 decoders, as readers build it",
-        f"{KERAS_IO}/501fb4cbe62e5b5c434393f512a452ef833640a1/examples/nlp/"
+        f"{KERAS_IO}/1909c6710cd3f5af6401f1176dcee9e26781b4f3/examples/nlp/"
         "neural_machine_translation_with_transformer.py",
         "mask fails", "The same. (The tutorial itself has one decoder.)",
         "`MultiHeadAttention` takes the mask off the tensors that it is given, so the second "
@@ -236,9 +236,8 @@ TUTORIALS = [
     ),
     Tutorial(
         "TensorFlow: neural machine translation with a Transformer and Keras",
-        f"{TF_TEXT}/17c38bf/docs/tutorials/transformer.ipynb",
-        "mask fails", "`Add` layers for the residual sums, \"to ensure that Keras masks are "
-        "propagated\".",
+        f"{TF_TEXT}/218b976be7f0dcf11ab87e8fdb7f283c45577c38/docs/tutorials/transformer.ipynb",
+        "mask fails", "Layers of `Add` make the residual sums, so that Keras' masks are handed on.",
         "`MultiHeadAttention` takes the mask off the tensors that it is given and hands on none "
         "of its own; the sum that follows has no mask, nor have the layers behind it.",
         "`attention_mask=` throughout, made from the ids.",
@@ -246,7 +245,8 @@ TUTORIALS = [
     ),
     Tutorial(
         "TensorFlow: neural machine translation with attention, translating",
-        f"{TF_TEXT}/17c38bf/docs/tutorials/nmt_with_attention.ipynb",
+        f"{TF_TEXT}/c1ddc39b5799440a607490061207e54fc5370ea0/docs/tutorials/"
+        "nmt_with_attention.ipynb",
         "mask fails", "The encoder's mask keeps attention on real words.",
         "Right in training, which is one call. Translating is a loop: at its first step the "
         "attention takes the mask off the encoder's output, and every later step finds none.",
@@ -264,7 +264,7 @@ TUTORIALS = [
         f"{TF_TEXT}/17c38bf/docs/tutorials/image_captioning.ipynb",
         "mask fails", "`Add` layers keep the masks.",
         "`Add` of tokens `(batch, …)` and positions `(1, …)` raises an error in Keras 3.",
-        "`+` in place of `Add`.", ("captions_with_picture",), looks_back=True, keras="2",
+        "`+` in place of `Add`.", ("CaptionsWithPicture",), looks_back=True, keras="2",
     ),
     Tutorial(
         "Hands-On Machine Learning, chapter 16: GRU without a mask", BOOK,
@@ -405,7 +405,12 @@ def _losses(kind: str) -> dict[str, float]:
     elif kind == "weights, mean over all":
         theirs = float(loss(from_logits=True)(labels, logits, sample_weight=mask))
     elif kind == "times mask":
-        theirs = float(keras.losses.get(lambda y, p: steps * mask)(labels, logits))
+
+        class TimesMask(keras.losses.Loss):
+            def call(self, y_true: Any, y_pred: Any) -> Any:
+                return ops.convert_to_tensor(steps * mask)
+
+        theirs = float(TimesMask()(labels, logits))
     elif kind == "no mask":
         theirs = float(loss(from_logits=True)(labels, logits))
     elif kind == "input's mask":
