@@ -42,6 +42,16 @@ def test_students_get_hints_and_no_solution(out, name):
     assert text.count("<details>") == text.count("</details>")
 
 
+def test_no_edition_for_students_holds_a_solution(out):
+    editions = sorted((out / "students" / "notebooks").rglob("*.ipynb"))
+    assert {path.name for path in editions} == set(NAMES)
+    for path in editions:
+        text = prose_of(path)
+        for exercise in notebooks.exercises(notebooks.read(notebooks.FOLDER / path.name)):
+            assert exercise.solution not in text, f"{path.relative_to(out)}: {exercise.number}"
+        assert text.count("<details>") == text.count("</details>")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_all_else_stays(out, name):
     original = notebooks.read(notebooks.FOLDER / name)
@@ -79,12 +89,16 @@ def test_a_solution_in_another_language_is_found_by_its_place(tmp_path):
     folder = tmp_path / "notebooks" / "xx"
     folder.mkdir(parents=True)
     shutil.copyfile(notebooks.FOLDER / name, folder.parent / name)
+    copies = folder.parent / ".ipynb_checkpoints"  # JupyterLab's, not ours to hand out
+    copies.mkdir()
+    shutil.copyfile(notebooks.FOLDER / name, copies / name)
     other = notebooks.read(notebooks.FOLDER / name)
     for cell in other.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace("<summary>Solution", "<summary>Lösung")
     release.nbformat.write(other, folder / name)
     release.release(tmp_path / "out", tmp_path)
+    assert not list((tmp_path / "out").rglob(".ipynb_checkpoints"))
     text = prose_of(tmp_path / "out" / "students" / "notebooks" / "xx" / name)
     assert "Lösung" not in text and text.count("Hint") >= 3
     for cell in other.cells:

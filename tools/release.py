@@ -43,7 +43,7 @@ def release(out: Path, root: Path = ROOT) -> list[Path]:
         raise FileExistsError(f"{out} is not empty: name a new folder, or empty this one.")
     written = []
     english = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    others = sorted((root / "notebooks").glob("*/[0-9][0-9]_*.ipynb"))
+    others = sorted((root / "notebooks").glob("[!.]*/[0-9][0-9]_*.ipynb"))
     for path in (*english, *others):
         solutions = solutions_of(notebooks.read(root / "notebooks" / path.name))
         for copy in ("students", "teacher"):
