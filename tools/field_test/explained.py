@@ -124,7 +124,8 @@ EXPLAINED = [
         "Transformers", ("NystromformerModel",), "fault",
         "The start of an iterated inverse takes a maximum over the whole batch "
         f"({line(HF, 'nystromformer/modeling_nystromformer.py', 147)}): a row's answer depends on "
-        "the others. `inv_coeff_init_option` other than its default takes it row by row.",
+        "the others. (The option that takes it row by row ends in an error: the configuration is "
+        f"subscripted, {line(HF, 'nystromformer/modeling_nystromformer.py', 119)}.)",
         "By the source; a row alone and in a batch, without padding, differ.",
         "One row at a time.", ("sees",), "transformers_nystromformer.md", "landmarks",
     ),
@@ -164,8 +165,9 @@ EXPLAINED = [
         f"({line(HF, 'recurrent_gemma/modeling_recurrent_gemma.py', 446)}) and its recurrence "
         f"({line(HF, 'recurrent_gemma/modeling_recurrent_gemma.py', 457)}) read the padding in "
         "front, which is where its tokenizer puts it.",
-        "By the source; padding behind is sound. "
-        "[Reported in 2024](https://github.com/huggingface/transformers/issues/31201), closed.",
+        "With padded steps set to zero before both, by hooks, and positions that skip them, the "
+        "model is sound; padding behind is sound as it is. [Reported in 2024]"
+        "(https://github.com/huggingface/transformers/issues/31201), closed.",
         "Pad behind, or one row at a time.", ("before", "skipping"),
         "transformers_recurrent_gemma.md",
     ),
@@ -193,17 +195,20 @@ EXPLAINED = [
         "Clips of one length, or models with `\"layer\"`.", special="group norm",
     ),
     Explanation(
-        "Transformers", ("Wav2Vec2ConformerModel",), "open",
-        "The convolution in every block takes no mask "
+        "Transformers", ("Wav2Vec2ConformerModel",), "fault",
+        "The convolution in every block takes no mask and reads padded frames "
         f"({line(HF, 'wav2vec2_conformer/modeling_wav2vec2_conformer.py', 417)}); that of "
         "Wav2Vec2Bert does, and is sound.",
-        "%CONFORMER%", "Clips of one length.", report="transformers_wav2vec2_conformer.md",
+        "With padded frames set to zero before that convolution, by hooks, the model is sound.",
+        "Clips of one length.", report="transformers_wav2vec2_conformer.md",
     ),
     Explanation(
-        "Transformers", ("Data2VecAudioModel",), "open",
-        "Positions come from several convolutions in a row; what is padded is zero before the "
-        "first and not before the others.",
-        "%DATA2VEC%", "Clips of one length.",
+        "Transformers", ("Data2VecAudioModel",), "design",
+        "Positions come from several convolutions in a row "
+        f"({line(HF, 'data2vec/modeling_data2vec_audio.py', 129)}); what is padded is zero before "
+        "the first and not before the others.",
+        "With padded frames set to zero between them, by hooks, the model is sound.",
+        "Clips of one length.",
     ),
     Explanation(
         "Transformers", ("SEWModel",), "design",

@@ -88,7 +88,9 @@ def sees(row: dict[str, Any]) -> str:
     """What a step sees, in words."""
     found = row.get("sees") or {}
     if "pairs" not in found:
-        return "–" if found.get("failed", "not asked").startswith("not asked") else "error"
+        known = explanation(row, "sees")
+        refused = f"error ({WORDS[known.kind]})" if known else "error"
+        return "–" if found.get("failed", "not asked").startswith("not asked") else refused
     later, earlier, pairs = found["later"], found["earlier"], found["pairs"]
     if later == earlier == 0:
         return "itself only"
@@ -133,7 +135,7 @@ def _reasons(library: str, rows: list[dict[str, Any]]) -> list[str]:
         )  # fmt: skip
         texts.append(
             f"**Positions.** {', '.join(f'`{name}`' for name in moved)}: padding in front moves "
-            f"their positions, as their documentation lets expect. They are sound once {ids}"
+            f"their positions. They are sound once {ids}"
             + ("" if library == "KerasHub" else ", or, where they take no position ids, once "
                "their table of positions is set to zero")
             + ". *How to live with it:* pad behind"
