@@ -55,6 +55,15 @@ def test_docs_lead_to_pages_and_to_headings_that_are_still_there():
         assert ENGLISH.page_of(path.relative_to(site_pages.ROOT).as_posix()) == f"docs/{path.name}"
 
 
+def test_only_texts_of_the_docs_are_pages(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    for name in ("report.md", "report.json"):
+        (tmp_path / "docs" / name).write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(site_pages, "ROOT", tmp_path)
+    assert ENGLISH.page_of("docs/report.md") == "docs/report.md"
+    assert ENGLISH.page_of("docs/report.json") is None
+
+
 def test_a_named_repository_shows_its_files_and_launches_notebooks(monkeypatch):
     assert all("binder" not in url for _, url, _ in site_pages.ways(HERE, ENGLISH))
     monkeypatch.setattr(site_pages, "REPOSITORY", "owner/name")

@@ -70,7 +70,8 @@ class Edition:
             return "index.md"
         if (ROOT / folder) == self.folder and (ROOT / file).is_file():
             return name
-        if self.language == "en" and folder == "docs" and (ROOT / file).is_file():
+        page = self.language == "en" and folder == "docs" and file.endswith(".md")
+        if page and (ROOT / file).is_file():
             return file
         return None
 
