@@ -65,6 +65,15 @@ def test_a_model_for_one_number_of_rows_is_filled_up():
     assert batch_mates(four_rows, IDS).sound
 
 
+def test_another_order_is_tried_where_no_row_runs_alone():
+    def by_place(ids):
+        assert len(np.unique(ids, axis=0)) == 4, "four different rows"
+        return TABLE[ids] * np.arange(1, 5)[:, None, None]
+
+    assert not batch_mates(by_place, IDS).sound
+    assert batch_mates(lambda ids: by_place(ids) / np.arange(1, 5)[:, None, None], IDS).sound
+
+
 def test_bad_questions_get_no_answer():
     with pytest.raises(ValueError, match="two rows"):
         batch_mates(transposed, IDS[:1])
