@@ -158,7 +158,7 @@ def test_what_was_replaced_is_found_and_put_back():
     import html
     import json.decoder as library
 
-    from helpers.exercises import notebook_01
+    from helpers.exercises import notebook_01, notebook_03, notebook_05, notebook_09
 
     snapshot = inside.Snapshot()
     assert snapshot.restore() == []
@@ -166,10 +166,17 @@ def test_what_was_replaced_is_found_and_put_back():
     html.escape = library.JSONDecoder.decode = lambda *_: 0
     html.len = lambda _: 0
     notebook_01.JUDGES["1.1"] = None
+    notebook_03.GAP.append(0)
+    notebook_05.IDS[0, 0] += 1
+    notebook_09._NAMES.clear()
     replaced = snapshot.restore()
     assert {"html.escape", "html.len", "json.decoder.JSONDecoder.decode"} < set(replaced)
     assert html.escape is escape and library.JSONDecoder.decode is method
     assert not hasattr(html, "len") and notebook_01.JUDGES["1.1"] is not None
+    assert len(notebook_03.GAP) == 2 and notebook_05.IDS[0, 0] == 83
+    assert notebook_09._NAMES == {"padding", "look-ahead"}
+    held = {"notebook_01.JUDGES", "notebook_03.GAP", "notebook_05.IDS", "notebook_09._NAMES"}
+    assert {f"helpers.exercises.{name}" for name in held} < set(replaced)
     assert snapshot.restore() == []
 
 

@@ -12,6 +12,7 @@ interpreter apart can forge even this; `series.Submission.takes_apart` reads the
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import importlib
@@ -21,6 +22,8 @@ import sys
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 EVENT = "masks-you-can-see.judge"
 OURS = ("helpers", "maskprobe")
@@ -102,8 +105,13 @@ class Snapshot:
         self.functions = [
             (f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions.values()
         ]
-        held = [v for n, (_, before) in self.modules.items() if _ours(n) for v in before.values()]
-        self.held = [(d, dict(d)) for d in held if type(d) is dict]
+        held = [
+            (f"{n}.{key}", value, copy.copy(value))
+            for n, (_, before) in self.modules.items()
+            for key, value in before.items()
+            if _ours(n) and key[:2] != "__" and type(value) in _REFILL
+        ]
+        self.held = held
         self.builtins = frozenset(vars(sys.modules["builtins"]))
 
     def restore(self) -> list[str]:
@@ -135,12 +143,35 @@ class Snapshot:
             if any(a is not b for a, b in zip(parts, now)):
                 function.__code__, function.__defaults__, function.__kwdefaults__ = parts
                 replaced.append(f"{function.__module__}.{function.__qualname__}")
-        for held, before in self.held:
-            if held.keys() != before.keys() or any(held[k] is not v for k, v in before.items()):
-                held.clear()
-                held.update(before)
-                replaced.append(f"helpers: {next(iter(before), '{}')}")
+        for name, value, before in self.held:
+            if not _holds_the_same(value, before):
+                _REFILL[type(value)](value, before)
+                replaced.append(name)
         return replaced
+
+
+def _refill(value: Any, before: Any) -> None:
+    value.clear()
+    (value.extend if isinstance(value, list) else value.update)(before)
+
+
+# What can be changed in place, and how it is put back.
+_REFILL: dict[type, Callable[[Any, Any], None]] = {
+    dict: _refill,
+    list: _refill,
+    set: _refill,
+    np.ndarray: lambda value, before: np.copyto(value, before),
+}
+
+
+def _holds_the_same(value: Any, before: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.tobytes() == before.tobytes()
+    if isinstance(value, set):
+        return value == before
+    if isinstance(value, dict):
+        value, before = ([x for pair in d.items() for x in pair] for d in (value, before))
+    return len(value) == len(before) and all(a is b for a, b in zip(value, before))
 
 
 def _ours(name: str) -> bool:
