@@ -84,18 +84,18 @@ def main(words: list[str]) -> int:
         return 0
     from tools.field_test.page import write
 
-    data = gathered(rows, round((time.monotonic() - begun) / 60, 1))
+    data = gathered(rows)
     DATA.write_text(as_text(data), encoding="utf-8")
     write(data)
-    print(f"{len(chosen)} subjects in {data['minutes']} minutes: {DATA.name} and its page written.")
+    minutes = (time.monotonic() - begun) / 60
+    print(f"{len(chosen)} subjects in {minutes:.1f} minutes: {DATA.name} and its page written.")
     return 0
 
 
-def gathered(rows: list[dict[str, Any]], minutes: float) -> dict[str, Any]:
+def gathered(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What is stored: when and with what it was measured, and what was found."""
     return {
         "date": date.today().isoformat(),
-        "minutes": minutes,
         "versions": {name: v for name in PACKAGES if (v := installed(name))},
         "rows": [
             {key: value for key, value in row.items() if key != "seconds"}

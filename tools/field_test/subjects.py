@@ -18,7 +18,13 @@ Inputs = dict[str, np.ndarray]
 
 
 class Model(Protocol):
-    """A model as the field test calls it."""
+    """A model as the field test calls it.
+
+    Attributes:
+        start: Its trained weights in float32, before they are moved.
+    """
+
+    start: Any
 
     def __call__(self, inputs: Inputs) -> Any:
         """Outputs for `ids`, `mask` and, as they apply, `positions`, `target`, `target_mask`."""
