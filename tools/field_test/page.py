@@ -230,10 +230,10 @@ work on today's Keras, or a number that counts padding against their own text.
 How to read the tables. A number is the largest move of a real step's output when the padding is \
 taken away, as a share of the largest output: 1 means that the answer is another one. *Sound* \
 means less than rounding: 1e-5 of the output's size in float32, and a move below 1e-3 was measured \
-again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that model's outputs; where it moves \
-them by more than a tenth, it *cannot be told*. *Depends on its batch*: whether a row's answer \
-moves with the rows beside it, padding left as it is. *A step sees*: which steps can change it. A dash: not \
-asked, or the model has no such argument. Random weights show what *can* get in, not how much a \
+again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that model's outputs; \
+where it moves them by more than a tenth, it *cannot be told*. *Depends on its batch*: whether a \
+row's answer moves with the rows beside it, padding left as it is. *A step sees*: which steps can \
+change it. A dash: not asked, or the model has no such argument. Random weights show what *can* get in, not how much a \
 trained model lets in. A test on given batches is no proof that a model is sound.
 """
 
