@@ -234,7 +234,8 @@ again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that m
 where it moves them by more than a tenth, it *cannot be told*. *Depends on its batch*: whether a \
 row's answer moves with the rows beside it, padding left as it is. *A step sees*: which steps can \
 change it. A dash: not asked, or the model has no such argument. Random weights show what *can* \
-get in, not how much a trained model lets in. A test on given batches is no proof that a model is sound.
+get in, not how much a trained model lets in. A test on given batches is no \
+proof that a model is sound.
 """
 
 TUTORIALS_HEAD = """
