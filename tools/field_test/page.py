@@ -31,7 +31,9 @@ def page(data: dict[str, Any]) -> str:
     parts = [HEAD.format(**_counts(data)), _versions(data)]
     for library in ("KerasHub", "Transformers"):
         mine = [row for row in rows if row["library"] == library]
-        parts += [f"## {library}\n", table(mine), "\n### Why\n", *_reasons(library, mine)]
+        suffix = "Backbone" if library == "KerasHub" else "Model"
+        parts += [f"## {library}\n", f"Names without `{suffix}` at their end.\n"]
+        parts += [table(mine, library), "\n### Why\n", *_reasons(library, mine)]
     parts += [TUTORIALS_HEAD, tutorial_table(tutorials), "\n### Each in words\n"]
     parts += [_in_words(found) for found in tutorials]
     parts.append(TAIL)
@@ -74,7 +76,7 @@ def cell(row: dict[str, Any], question: str) -> str:
         if why.startswith("not asked"):
             return "–"
         known = explanation(row, question)
-        return f"error ({WORDS[known.kind]})" if known else "error"
+        return f"error, {known.kind}" if known else "error"
     if found is None:
         return "–"
     if found["sound"] is None:
@@ -83,7 +85,7 @@ def cell(row: dict[str, Any], question: str) -> str:
         return "sound"
     if question == "mates":
         return f"**{found['share']:.2g}**"
-    return f"**{found['share']:.2g}** {WORDS[kind_of(row, question)]}"
+    return f"**{found['share']:.2g}** {kind_of(row, question)}"
 
 
 def sees(row: dict[str, Any]) -> str:
@@ -91,7 +93,7 @@ def sees(row: dict[str, Any]) -> str:
     found = row.get("sees") or {}
     if "pairs" not in found:
         known = explanation(row, "sees")
-        refused = f"error ({WORDS[known.kind]})" if known else "error"
+        refused = f"error, {known.kind}" if known else "error"
         return "–" if found.get("failed", "not asked").startswith("not asked") else refused
     later, earlier, pairs = found["later"], found["earlier"], found["pairs"]
     if later == earlier == 0:
@@ -101,16 +103,16 @@ def sees(row: dict[str, Any]) -> str:
     return "all steps" if later == earlier == pairs else "steps around it"
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]], library: str) -> str:
     lines = [
         "| model | padding after | padding before | before, positions skip it | depends on its "
         "batch | after, bfloat16 | a step sees |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row["kind"], row["model"].lower(), row["part"])):
-        name = f"`{row['model'].replace(', ', '`, ', 1)}"
-        name = name if ", " in row["model"] else f"{name}`"
-        name += f", {row['part']}" if row["part"] else ""
+        name, comma, special = row["model"].partition(", ")
+        name = name.removesuffix("Backbone" if library == "KerasHub" else "Model")
+        name += f"{comma}{special}" + (f", {row['part']}" if row["part"] else "")
         answers = [cell(row, question) for question in QUESTIONS]
         answers[3] = "no" if answers[3] == "sound" else answers[3]
         lines.append(f"| {name} | {' | '.join(answers)} | {sees(row)} |")
@@ -219,23 +221,25 @@ HEAD = """# Does padding leak in the models that people use?
 
 A model that treats padding right gives a sequence the same answer alone and in a padded batch. \
 The probes of this repository (`padding_leak`, `batch_mates`, `influence`) were held to {hub} \
-architectures of KerasHub, {hf} of Transformers and {tutorials} published tutorials: small, \
+models of KerasHub, {hf} of Transformers and {tutorials} models of published tutorials: small, \
 with random weights, several of each.
 
 **With padding behind the text and the mask given, {leaking} models leak** ({kinds}); the others \
 are sound, that is, nothing moves by more than rounding. **Padding in front** moves every model \
-with a table of positions that counts it. Of the tutorials, {mended} have a mask that does not \
-work on today's Keras, or a number that counts padding against their own text.
+with a table of positions that counts it. Of the tutorials' models, {mended} have a mask that \
+does not work on today's Keras, or a number that counts padding against their own text.
 
 How to read the tables. A number is the largest move of a real step's output when the padding is \
 taken away, as a share of the largest output: 1 means that the answer is another one. *Sound* \
-means less than rounding: 1e-5 of the output's size in float32, and a move below 1e-3 was measured \
-again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that model's outputs; \
-where it moves them by more than a tenth, it *cannot be told*. *Depends on its batch*: whether a \
-row's answer moves with the rows beside it, padding left as it is. *A step sees*: which steps can \
-change it. A dash: not asked, or the model has no such argument. Random weights show what *can* \
-get in, not how much a trained model lets in. A test on given batches is no \
-proof that a model is sound.
+means less than rounding: 1e-5 of the output's size in float32, and a move below 1e-3 was \
+measured again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that model's \
+outputs; where it moves them by more than a tenth, it *cannot be told*. *Depends on its batch*: \
+whether a row's answer moves with the rows beside it, padding left as it is. *A step sees*: which \
+steps can change it. Beside a number stands why: a *fault* of the library, the *design* of the \
+architecture, *documented*, *positions* that count the padding, or *open*, not understood yet; \
+below each table it is said more fully. A dash: not asked, or the model has no such argument. \
+Random weights show what *can* get in, not how much a trained model lets in. A test on given \
+batches is no proof that a model is sound.
 """
 
 TUTORIALS_HEAD = """
