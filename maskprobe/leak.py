@@ -622,7 +622,7 @@ class _Comparison:
             tolerance=_short(leak.tolerance),
             found=found,
         )
-        return "; ".join([text, *notes])
+        return _("; ").join([text, *notes])
 
 
 _fails_when_changed = N_(

@@ -92,7 +92,7 @@ class LayerCall:
 
     def role_in_words(self) -> str:
         """The role in the language of the reader."""
-        return ", ".join(map(_, self.role.split(", ")))
+        return _(", ").join(map(_, self.role.split(", ")))
 
     def cells(self) -> tuple[str, ...]:
         """Returns the texts of the row, in the order of `COLUMNS`."""
@@ -136,4 +136,4 @@ def _masks_in_words(
         return "–"
     if len(different) == 1:
         return different.pop() + f" (×{len(words)})" * (len(words) > 1)
-    return "; ".join(f"{name}: {text}" for name, text in words.items())
+    return _("; ").join(f"{name}: {text}" for name, text in words.items())

@@ -126,9 +126,9 @@ def places(where: np.ndarray, most: int = 3) -> str:
     rows = np.flatnonzero(where.any(axis=1))
     for row in rows[:most]:
         steps = [str(step) for step in np.flatnonzero(where[row])]
-        listed = both([", ".join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
+        listed = both([_(", ").join(steps[:-1]), steps[-1]] if len(steps) > 1 else steps)
         if len(steps) > 6:
-            first = ", ".join(steps[:3])
+            first = _(", ").join(steps[:3])
             listed = _("{steps} … ({n} in all)", steps=first, n=len(steps))
         said.append(
             _n(
@@ -141,7 +141,7 @@ def places(where: np.ndarray, most: int = 3) -> str:
         )
     if (more := len(rows) - most) > 0:
         said.append(_("and {n} more", n=more))
-    return "; ".join(said)
+    return _("; ").join(said)
 
 
 def both(things: Sequence[str]) -> str:

@@ -129,7 +129,7 @@ class Trace(list):
                 len(self.entries),
                 names=_names(self.entries),
             )
-        drops = "; ".join(_drop_in_words(row) for row in self.drops)
+        drops = _("; ").join(_drop_in_words(row) for row in self.drops)
         if self.error is not None:
             failure = self._failure()
             if not drops:
@@ -140,7 +140,7 @@ class Trace(list):
         if self.missed:
             return _(
                 "Mask dropped at: {drops}. In this batch no kept step of the output moves.",
-                drops="; ".join(_drop_in_words(row) for row in self.missed),
+                drops=_("; ").join(_drop_in_words(row) for row in self.missed),
             )
         if not any(m is not None for r in self for m in (r.mask_in, r.mask_out)):
             return _("No mask is made.")

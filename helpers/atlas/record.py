@@ -120,7 +120,7 @@ class Record:
             self.leak,
             _told(self.training) or "–",
             _told(self.empty_row) or "–",
-            "; ".join(filter(None, [strips, _told(self.note)])) or "–",
+            _("; ").join(filter(None, [strips, _told(self.note)])) or "–",
         )
 
     def __str__(self) -> str:
@@ -140,7 +140,7 @@ def _told(text: str) -> str:
     """What was written down in English, in the language of the reader, part by part."""
     said = _(text)
     if said == text:
-        for mark in ("; ", ", ", ": "):
+        for mark in (N_("; "), N_(", "), N_(": ")):
             if mark in text:
-                return mark.join(map(_told, text.split(mark)))
+                return _(mark).join(map(_told, text.split(mark)))
     return said
