@@ -97,16 +97,15 @@ def sees(row: dict[str, Any]) -> str:
         return "–" if found.get("failed", "not asked").startswith("not asked") else refused
     later, earlier, pairs = found["later"], found["earlier"], found["pairs"]
     if later == earlier == 0:
-        return "itself only"
+        return "itself"
     if later == 0:
-        return "earlier steps" if earlier == pairs else "some earlier steps"
-    return "all steps" if later == earlier == pairs else "steps around it"
+        return "earlier" if earlier == pairs else "some earlier"
+    return "all" if later == earlier == pairs else "around it"
 
 
 def table(rows: list[dict[str, Any]], library: str) -> str:
     lines = [
-        "| model | padding after | padding before | before, positions skip it | depends on its "
-        "batch | after, bfloat16 | a step sees |",
+        "| model | after | before | before, skipped | batch | bfloat16 | sees |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row["kind"], row["model"].lower(), row["part"])):
@@ -233,13 +232,14 @@ How to read the tables. A number is the largest move of a real step's output whe
 taken away, as a share of the largest output: 1 means that the answer is another one. *Sound* \
 means less than rounding: 1e-5 of the output's size in float32, and a move below 1e-3 was \
 measured again in float64; in bfloat16 2.5e-2, or twice what bfloat16 itself moves that model's \
-outputs; where it moves them by more than a tenth, it *cannot be told*. *Depends on its batch*: \
-whether a row's answer moves with the rows beside it, padding left as it is. *A step sees*: which \
-steps can change it. Beside a number stands why: a *fault* of the library, the *design* of the \
-architecture, *documented*, *positions* that count the padding, or *open*, not understood yet; \
-below each table it is said more fully. A dash: not asked, or the model has no such argument. \
-Random weights show what *can* get in, not how much a trained model lets in. A test on given \
-batches is no proof that a model is sound.
+outputs; where it moves them by more than a tenth, it *cannot be told*. The columns: padding \
+*after* the text; *before* it; before it, with position ids by which it is *skipped*; \
+whether a row's answer moves with the rows of its *batch*, padding left as it is; after it, in \
+*bfloat16*; and which steps a step *sees*. Beside a number stands why: a *fault* of the library, \
+the *design* of the architecture, *documented*, *positions* that count the padding, or *open*, \
+not understood yet; below each table it is said more fully. A dash: not asked, or the model has \
+no such argument. Random weights show what *can* get in, not how much a trained model lets in. A \
+test on given batches is no proof that a model is sound.
 """
 
 TUTORIALS_HEAD = """
