@@ -11,7 +11,7 @@ import re
 from functools import cache
 from string import Formatter
 
-from helpers.language import _, language
+from helpers.language import _
 
 # Under this name the catalogue of a language lists the templates, one a line.
 TEMPLATES = "templates of sentences"
@@ -22,16 +22,15 @@ def shown(text: str) -> str:
     said = _(text)
     if said != text:
         return said
-    for template, pattern in _patterns(language()):
+    for template, pattern in _patterns(_(TEMPLATES)):
         if match := pattern.fullmatch(text):
             return _(template, **{name: shown(value) for name, value in match.groupdict().items()})
     return text
 
 
 @cache
-def _patterns(_language: str) -> list[tuple[str, re.Pattern]]:
+def _patterns(listed: str) -> list[tuple[str, re.Pattern]]:
     """The templates and what they look like with values in them, the most telling first."""
-    listed = _(TEMPLATES)
     templates = [] if listed == TEMPLATES else listed.split("\n")
     templates.sort(key=lambda template: -len(re.sub(r"\{\w+\}", "", template)))
     return [(template, _pattern(template)) for template in templates]
