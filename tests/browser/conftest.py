@@ -1,6 +1,9 @@
-"""One Chromium and one JupyterLab for all browser tests: `make test-browser`."""
+"""One Chromium, one JupyterLab and one site for all browser tests: `make test-browser`."""
 
-from tests.browser.lab import jupyterlab
+import subprocess
+from pathlib import Path
+
+from tests.browser.lab import ROOT, jupyterlab
 from tools.handout import chromium
 
 import pytest
@@ -36,3 +39,10 @@ def browser():
 def lab(tmp_path_factory):
     with jupyterlab(tmp_path_factory.mktemp("lab")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The published pages, built once, in all languages."""
+    subprocess.run(["make", "--silent", "site"], cwd=ROOT, check=True, timeout=600)
+    return ROOT / "build" / "site"

@@ -2,16 +2,13 @@
 
 import re
 
-from tests.browser.lab import ROOT, Explorer, Notebook
+from tests.browser.lab import Explorer, Notebook
 
 import pytest
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-NOTEBOOK = ROOT / "notebooks" / "zh" / "00_start_here.ipynb"
-SEARCH = ROOT / "build" / "site" / "zh" / "search.html"
 
 
-@pytest.mark.skipif(not NOTEBOOK.exists(), reason="there is no Chinese edition")
 def test_a_chinese_notebook_is_answered_in_chinese(browser, lab):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     notebook = Notebook(page, lab.format("zh/00_start_here.ipynb"))
@@ -37,16 +34,33 @@ def test_a_chinese_notebook_is_answered_in_chinese(browser, lab):
     page.close()
 
 
-@pytest.mark.skipif(not SEARCH.exists(), reason="make site has not been run with a Chinese edition")
 @pytest.mark.parametrize("words", ["掩码", "填充掩码", "泄漏", "Embedding"])
-def test_search_finds_chinese_words(browser, words):
-    page = browser.new_page()
-    problems = []
+def test_search_finds_chinese_words(browser, site, words):
+    page, problems = browser.new_page(), []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{SEARCH.as_uri()}?q={words}")
+    search = (site / "zh" / "search.html").as_uri()
+    page.goto(f"{search}?q={words}")
     page.wait_for_selector("#search-results li a", timeout=10_000)
     assert problems == []
-    page.goto(f"{SEARCH.as_uri()}?q=斑马")
+    page.goto(f"{search}?q=斑马")
     page.wait_for_timeout(1000)
     assert page.locator("#search-results li").count() == 0
+    page.close()
+
+
+def test_the_other_language_is_one_click_away_and_moves_too(browser, site):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "04_propagation.html").as_uri())
+    page.get_by_role("link", name="中文").first.click()
+    page.wait_for_url("**/zh/04_propagation.html")
+    explorer = page.locator(".masks-explorer").first
+    before = explorer.inner_text()
+    assert CHINESE.search(before)
+    explorer.locator("select").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(
+        "([node, text]) => node.innerText !== text", arg=[explorer.element_handle(), before]
+    )
+    page.get_by_role("link", name="English").first.click()
+    page.wait_for_url("**/site/04_propagation.html")
     page.close()

@@ -51,12 +51,6 @@ EXPLORERS = {
 WITH_EXPLORER = [stem for stem, found in EXPLORERS.items() if found]
 
 
-@pytest.fixture(scope="session")
-def site() -> Path:
-    subprocess.run(["make", "--silent", "site"], cwd=ROOT, check=True, timeout=600)
-    return SITE
-
-
 @pytest.fixture
 def open_page(browser, site):
     """Open a page offline; `page.asked` lists what it loads, `page.problems` what goes wrong."""
