@@ -59,7 +59,7 @@ CHINESE = {
     "download": "下载笔记本",
     "local": "在自己的电脑上运行",
     "notebook": "笔记本",
-    "finds": "你会发现什么",
+    "finds": "你会弄清楚什么",
     "minutes": "分钟",
     "all_minutes": "包括练习在内，总共约 {hours} 小时。",
     "predict": "点击你认为会被掩蔽的格子，然后按“检查”。",
