@@ -1,7 +1,7 @@
 """A small font with the Chinese characters that pictures need: `make font`.
 
-The characters are those of the messages that can be drawn (the helpers' but for what `check`
-says, which is HTML; the words in pictures) and of the notebooks' titles. They are taken from
+The characters are those of all that the helpers say (any of it may be a title in somebody's
+picture), of the words in pictures, and of the notebooks' titles. They are taken from
 Noto Sans SC, regular and bold; what DejaVu Sans has, which comes with matplotlib, is left out.
 The family has a name of its own, so that it never stands in for an installed Noto Sans SC.
 """
@@ -21,7 +21,6 @@ FOLDER = ROOT / "helpers" / "ttf"
 FAMILY = "Masks Sans SC"
 CUTS = {"Regular": 400, "Bold": 700}
 SOURCE = "justmytype_intl_cjk"  # brings Noto Sans SC as Google Fonts has it, with its licence
-NOT_DRAWN = ("helpers/exercises/", "helpers/grade")
 
 
 def drawn(translations: Path = ROOT / "translations") -> Iterator[str]:
@@ -30,11 +29,8 @@ def drawn(translations: Path = ROOT / "translations") -> Iterator[str]:
         with path.open("rb") as file:
             catalogue = read_po(file)
         for message in catalogue:
-            if path.stem in ("helpers", "pictures"):
-                wanted = not all(place.startswith(NOT_DRAWN) for place, _ in message.locations)
-            else:
-                wanted = re.match(r"\d\d · ", str(message.id))  # the title of a notebook
-            if message.id and wanted:
+            title = re.match(r"\d\d · ", str(message.id))  # of a notebook
+            if message.id and (title or path.stem in ("helpers", "pictures")):
                 yield from [message.string] if isinstance(message.string, str) else message.string
 
 
