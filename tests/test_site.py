@@ -203,3 +203,13 @@ def test_the_lock_of_the_site_has_hashes_no_address_and_no_tensorflow():
     blocks = re.split(r"^(?=[A-Za-z0-9])", lock.split("make lock", 1)[1], flags=re.M)[1:]
     assert len(blocks) > 50 and all("--hash=sha256:" in block for block in blocks)
     assert not re.search(r"https?://|--index-url|^(tensorflow|keras|jupyterlab)=", lock, re.M)
+
+
+def test_a_grid_to_click_names_its_axes_in_the_language_of_the_page(monkeypatch):
+    grid = {"axes": ["sequence", "timestep"], "rows": ["0"], "columns": ["0", "1"]}
+    grid |= {"texts": ["", ""], "answer": "01"}
+    assert "timestep" in explorer_pages.prediction_html(grid, WORDS["en"])
+    monkeypatch.setenv("MASKS_LANGUAGE", "zh")
+    chinese = explorer_pages.prediction_html(grid, WORDS["zh"])
+    assert "序列 0" in chinese and "时间步" in chinese
+    assert "timestep" not in chinese and "sequence" not in chinese

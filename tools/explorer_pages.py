@@ -14,6 +14,7 @@ from html import escape
 from typing import Any
 
 from helpers.fonts import STYLE
+from helpers.from_code import shown
 from helpers.heatmaps import FONT_SIZE, Heatmaps, fitting_texts
 from helpers.panels import INKS, Panel
 
@@ -42,8 +43,8 @@ def explorer_html(data: dict[str, Any], fallback: str, number: int, words: dict[
     for scene, stored, panels in zip(places, data["pictures"], drawn):
         cells = []
         for box, i, panel in zip(scenes[scene]["boxes"], stored, panels):
-            shown = tuple(_written(panel, box))
-            cells.append([texts.setdefault(shown, len(texts)), *data["panels"][i][2:]])
+            written = tuple(_written(panel, box))
+            cells.append([texts.setdefault(written, len(texts)), *data["panels"][i][2:]])
         pictures.append([scene, cells])
     controls = "".join(_control(c, f"explorer-{number}-{c['name']}") for c in data["controls"])
     moving = {
@@ -90,7 +91,7 @@ def prediction_html(data: dict[str, Any], words: dict[str, str]) -> str:
         words: What the site says, in the page's language.
     """
     rows, columns = data["rows"], data["columns"]
-    down, across = data["axes"]
+    down, across = map(shown, data["axes"])
     head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
     body = ""
     for r, row in enumerate(rows):

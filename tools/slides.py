@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
@@ -255,6 +256,7 @@ def build(edition: Edition, target: Path) -> None:
 
 def main(target: Path = TARGET) -> None:
     for edition in filter(lambda e: e.paths, map(Edition, SPHINX)):
+        os.environ["MASKS_LANGUAGE"] = edition.language  # of the pictures, too
         build(edition, target if edition.language == "en" else target / edition.language)
 
 
