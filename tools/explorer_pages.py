@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib import style
 
 PIXELS = 100 / 72  # to a point: pictures have 100 dots an inch
-_GLYPH = re.compile(r'<path id="[A-Za-z]+-[0-9a-f]+" [^>]*/>')
+_GLYPH = re.compile(r'<path id="[A-Za-z-]+-[0-9a-f]+" [^>]*/>')
 
 
 def explorer_html(data: dict[str, Any], fallback: str, number: int, words: dict[str, str]) -> str:
