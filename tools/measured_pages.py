@@ -111,7 +111,7 @@ def filled(page: str, measured: dict[str, list[dict[str, str]]]) -> str:
             return text
         if all(found.get(WARNS) == "no" for found in values):
             names.remove(WARNS)
-        rows = [["", *measured], ["---"] * (len(values) + 1)]
+        rows = [["printed", *measured], ["---"] * (len(values) + 1)]
         rows += [[name, *(v.get(name, v.get("", "–")) for v in values)] for name in names]
         return text + "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
